@@ -1,0 +1,48 @@
+//! The one place that knows how our own records become bytes: serde through bincode.
+//!
+//! bincode is unmaintained and pinned; everything of it stays in this module so that another
+//! format could replace it.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Nothing that we encode as one record is larger than this, in bytes; decoding never allocates
+/// beyond it.
+pub const RECORD_LIMIT: usize = 64 << 20;
+
+/// Bytes that are not the record they should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecodeError;
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("malformed record")
+    }
+}
+
+fn configuration() -> impl bincode::config::Config {
+    bincode::config::standard().with_limit::<RECORD_LIMIT>()
+}
+
+/// The bytes of `record`.
+///
+/// # Panics
+/// If the record is larger than [`RECORD_LIMIT`]: whoever builds records bounds them.
+#[must_use]
+pub fn encode<T: Serialize>(record: &T) -> Vec<u8> {
+    bincode::serde::encode_to_vec(record, configuration()).expect("records are bounded by their builders")
+}
+
+/// The record that is exactly `bytes`.
+///
+/// # Errors
+/// If the bytes are no such record, or if any are left over.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
+    match bincode::serde::decode_from_slice(bytes, configuration()) {
+        Ok((record, used)) if used == bytes.len() => Ok(record),
+        _ => Err(DecodeError),
+    }
+}

@@ -1,0 +1,120 @@
+//! What a driver tells a replica, and what a replica asks of its driver.
+//!
+//! The driver's only law: **carry out outputs in order, report what happened.** The core withholds
+//! by itself whatever depends on durability.
+
+use alloc::string::String;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::Event;
+use crate::identity::{Bytes, ServerId};
+use crate::message::Frame;
+use crate::storage::{DiskCompletion, DiskOperation};
+
+/// A transport connection between two servers. The driver numbers them; a larger number is newer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ConnectionId(pub u64);
+
+/// A client's connection to this server. The driver numbers them and never reuses a number within
+/// the life of a replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ClientId(pub u64);
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Input {
+    /// Time passed; [`crate::replica::Replica::deadline`] says when this is needed. Every other
+    /// input runs due timers too.
+    Tick,
+    /// A connection to `peer` is up. It replaces an earlier one, whose bytes no longer count.
+    Connected {
+        /// The other end.
+        peer: ServerId,
+        /// The new connection.
+        connection: ConnectionId,
+    },
+    /// A connection to `peer` broke.
+    Disconnected {
+        /// The other end.
+        peer: ServerId,
+        /// The connection that broke.
+        connection: ConnectionId,
+    },
+    /// One encoded [`Frame`] arrived.
+    Frame {
+        /// The sender, as the connection proved it.
+        peer: ServerId,
+        /// The connection on which it came.
+        connection: ConnectionId,
+        /// The bytes, as [`Frame::encode`] made them, or garbage.
+        bytes: Bytes,
+    },
+    /// A disk operation is done or failed.
+    Disk(DiskCompletion),
+    /// One encoded [`crate::service::Request`] arrived from a client.
+    ClientFrame {
+        /// The connection on which it came.
+        client: ClientId,
+        /// The bytes.
+        bytes: Bytes,
+    },
+    /// A client's connection is gone.
+    ClientGone {
+        /// The connection.
+        client: ClientId,
+    },
+    /// An operator's or a simulator's command.
+    Command(Command),
+}
+
+/// A command from outside the protocol.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    /// With [`crate::config::ElectionAlgorithm::External`]: leave LOOKING, take `0` for the leader.
+    /// Ignored in any other state.
+    Elect(ServerId),
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Send a frame to a peer. On a dead connection it may be dropped silently.
+    Send {
+        /// The receiver.
+        peer: ServerId,
+        /// The connection on which it must go, never on a later one.
+        connection: ConnectionId,
+        /// What to encode and send.
+        frame: Frame,
+    },
+    /// Close a connection: the peer sent garbage.
+    Disconnect {
+        /// The peer.
+        peer: ServerId,
+        /// The connection.
+        connection: ConnectionId,
+    },
+    /// Carry out a file operation, after all earlier ones, and report its completion.
+    Disk(DiskOperation),
+    /// Send an encoded [`crate::service::Response`] to a client.
+    ClientFrame {
+        /// The client's connection.
+        client: ClientId,
+        /// The bytes.
+        bytes: Bytes,
+    },
+    /// Close a client's connection, after everything that was sent on it before.
+    ClientClose {
+        /// The client's connection.
+        client: ClientId,
+    },
+    /// Something worth seeing. Drivers log it through `tracing`; it asks for nothing.
+    Event(Event),
+    /// This replica cannot go on: its disk failed under it. The driver stops feeding it, waits,
+    /// recovers from the disk and starts a new one.
+    Halt {
+        /// Why, for the operator.
+        reason: String,
+    },
+}
