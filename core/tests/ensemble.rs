@@ -255,8 +255,11 @@ fn an_observer_follows_and_serves_but_is_no_part_of_a_quorum() {
 fn a_server_that_missed_writes_is_synchronized_when_it_returns() {
     for (writes, window) in [(3, 500), (30, 5)] {
         let mut world = World::new(3, 0);
-        world.settings =
-            if window == 5 { |config| (config.sync_window, config.snapshot_interval) = (5, 10) } else { |_| {} };
+        world.settings = if window == 5 {
+            |config| (config.sync_window, config.snapshot_interval) = (5, 10)
+        } else {
+            |_| {}
+        };
         (1..=3).for_each(|id| world.start(id));
         world.seconds(3);
         world.create(3, 1).unwrap();

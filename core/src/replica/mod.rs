@@ -377,6 +377,7 @@ impl Replica {
         self.server.clients.close_all(&mut self.server.outputs);
         self.server.storage.abort_install();
         self.server.pinned = None;
+        self.election.leave();
         let delay = match role {
             // Observers do not come back all at the same moment (zab.md section 7).
             Role::Observing => {
