@@ -143,6 +143,39 @@ pub fn deviations(core_readme: &str, files: &[File]) -> Vec<Complaint> {
     complaints
 }
 
+/// A README names only files and folders that exist: each `src/...` of its own folder, and each
+/// path from the top.
+#[must_use]
+pub fn named_places(files: &[File]) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    for readme in files.iter().filter(|file| file.path.ends_with("README.md")) {
+        let folder = readme.path.trim_end_matches("README.md");
+        for (number, line) in readme.text.lines().enumerate() {
+            for place in line.split('`').skip(1).step_by(2).filter(|place| is_place(place)) {
+                let path =
+                    if place.starts_with("src/") { format!("{folder}{place}") } else { place.to_owned() };
+                let below =
+                    |file: &File| file.path.strip_prefix(path.trim_end_matches('/')).is_some_and(ends_a_name);
+                if !files.iter().any(below) {
+                    complaints.push(format!("{}:{}: `{place}` does not exist", readme.path, number + 1));
+                }
+            }
+        }
+    }
+    complaints
+}
+
+fn is_place(text: &str) -> bool {
+    let starts = ["src/", "core/", "sim/", "runner/", "scenarios/", "tests/"];
+    let is_path = |c: char| c.is_alphanumeric() || "_-./".contains(c);
+    starts.iter().any(|start| text.starts_with(start)) && text.chars().all(is_path)
+}
+
+/// Whether a name that is followed by `rest` was whole.
+fn ends_a_name(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with('/')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,6 +205,21 @@ mod tests {
         assert_eq!(first_commands(&good), [""; 0]);
         assert_eq!(first_commands(&format!("```\ncargo build\n```\n{good}")).len(), 1);
         assert_eq!(first_commands("").len(), 1);
+    }
+
+    #[test]
+    fn a_place_that_does_not_exist_is_seen() {
+        let text = "`src/a.rs` `src/disk/` `core/src/b.rs` `cargo test` `src/c.rs`\n`sim/src/a`";
+        let files = [
+            File::new("sim/README.md", text),
+            File::new("sim/src/a.rs", ""),
+            File::new("sim/src/disk/page.rs", ""),
+            File::new("core/src/b.rs", ""),
+        ];
+        let found = named_places(&files);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].starts_with("sim/README.md:1: `src/c.rs`"));
+        assert!(found[1].starts_with("sim/README.md:2: `sim/src/a`"));
     }
 
     #[test]

@@ -68,6 +68,11 @@ fn the_readme_begins_with_the_two_commands() {
 }
 
 #[test]
+fn the_readmes_name_only_what_exists() {
+    none(&layout::named_places(&files()));
+}
+
+#[test]
 fn every_check_cites_its_rule_and_is_tested() {
     none(&layout::checks(&files()));
 }
