@@ -81,42 +81,44 @@ pub fn first_commands(readme: &str) -> Vec<Complaint> {
     )]
 }
 
-/// Each file of `sim/src/checks/` is one rule: its first comment cites `invariants.md` and names the
-/// rule, and it has a test with a bad history. The checks that we started with are all there.
+/// Each file of `sim/src/checks/` is one rule and named after it: its first comment cites the rule of
+/// `invariants.md`, and it has a test with a bad history. The checks that we started with are all
+/// there.
 #[must_use]
 pub fn checks(files: &[File]) -> Vec<Complaint> {
     let mut complaints = Vec::new();
-    let mut cited = BTreeSet::new();
-    for file in files.iter().filter(|f| f.is_rust() && f.path.starts_with("sim/src/checks/")) {
-        if file.path.ends_with("/mod.rs") {
+    let mut checked = BTreeSet::new();
+    for file in files.iter().filter(|file| file.is_rust()) {
+        let Some(name) = file.path.strip_prefix("sim/src/checks/").filter(|name| *name != "mod.rs") else {
             continue;
-        }
-        let opening: String = file.text.lines().take_while(|line| line.starts_with("//!")).collect();
-        let rules: Vec<_> =
-            code::words(&opening).map(|(_, word)| word).filter(|word| is_rule(word)).collect();
-        if rules.is_empty() || !opening.contains("invariants.md") {
-            complaints.push(format!(
-                "{}: its first comment must cite its rule: `invariants.md Y4`, say",
-                file.path
-            ));
+        };
+        let Some(rule) = rule_of(name) else {
+            complaints.push(format!("{}: name it after its rule: `y04_what_it_checks.rs`", file.path));
+            continue;
+        };
+        let opening: Vec<_> = file.text.lines().take_while(|line| line.starts_with("//!")).collect();
+        let opening = opening.join("\n");
+        if !opening.contains("invariants.md") || !code::words(&opening).any(|(_, word)| word == rule) {
+            complaints.push(format!("{}: its first comment must cite {rule} of invariants.md", file.path));
         }
         if !file.text.contains("#[test]") {
             complaints
                 .push(format!("{}: it has no test: show a hand-made bad history that it refuses", file.path));
         }
-        cited.extend(rules.into_iter().map(str::to_owned));
+        checked.insert(rule);
     }
-    let missing = FIRST_CHECKS.iter().filter(|rule| !cited.contains(**rule));
-    complaints.extend(
-        missing.map(|rule| format!("sim/src/checks/: no file cites the rule {rule}: put the check back")),
-    );
+    let missing = FIRST_CHECKS.iter().filter(|rule| !checked.contains(**rule));
+    complaints
+        .extend(missing.map(|rule| format!("sim/src/checks/: no file checks {rule}: put the check back")));
     complaints
 }
 
-/// A letter and a number, as invariants.md names its rules.
-fn is_rule(word: &str) -> bool {
-    let number = word.strip_prefix(['E', 'Y', 'B', 'R', 'S', 'W', 'L', 'V']);
-    number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+/// `Y4` for `y04_what_it_checks.rs`.
+fn rule_of(file_name: &str) -> Option<String> {
+    let (short, _) = file_name.split_once('_')?;
+    let letter = short.chars().next().filter(char::is_ascii_lowercase)?;
+    let number: u8 = short[1..].parse().ok()?;
+    Some(format!("{}{number}", letter.to_ascii_uppercase()))
 }
 
 /// The core's README lists the deviations R1 to R16, each with a file or folder that cites it.
@@ -223,15 +225,16 @@ mod tests {
     }
 
     #[test]
-    fn a_check_without_citation_or_without_test_is_seen() {
-        let good = |rule: &&str| {
-            File::new(&format!("sim/src/checks/{rule}.rs"), &format!("//! invariants.md {rule}\n#[test]"))
-        };
+    fn a_check_without_name_citation_or_test_is_seen() {
+        let path = |rule: &str| format!("sim/src/checks/{}0{}_x.rs", rule[..1].to_lowercase(), &rule[1..]);
+        let good = |rule: &&str| File::new(&path(rule), &format!("//! {rule} (invariants.md)\n#[test]"));
         let mut files: Vec<_> = FIRST_CHECKS.iter().map(good).collect();
         assert_eq!(checks(&files), [""; 0]);
-        files.push(File::new("sim/src/checks/new.rs", "//! Nothing is lost.\n#[test]"));
-        files.push(File::new("sim/src/checks/newer.rs", "//! invariants.md B8"));
-        assert_eq!(checks(&files).len(), 2);
+        files.push(File::new("sim/src/checks/helpers.rs", "//! B8 (invariants.md)\n#[test]"));
+        files.push(File::new("sim/src/checks/b08_x.rs", "//! Nothing is lost, see B8.\n#[test]"));
+        files.push(File::new("sim/src/checks/b09_x.rs", "//! B8 (invariants.md)\n#[test]"));
+        files.push(File::new("sim/src/checks/b10_x.rs", "//! B10 (invariants.md)"));
+        assert_eq!(checks(&files).len(), 4);
     }
 
     #[test]
