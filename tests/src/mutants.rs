@@ -47,7 +47,7 @@ pub fn mutants(files: &[File]) -> Vec<Complaint> {
 }
 
 fn is_mutant(word: &str) -> bool {
-    word.strip_prefix('M').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+    word.strip_prefix('M').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 #[cfg(test)]
