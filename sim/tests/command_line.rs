@@ -132,7 +132,7 @@ fn bad_usage_has_its_own_exit_code_and_says_what_was_wrong() {
         ("run --seeds 5..2", "5..2"),
         ("run --jobs 0", "0"),
         ("run --budget soon", "soon"),
-        ("replay", "--seed"),
+        ("replay", "SCENARIO"),
         ("replay no-such-story", "no-such-story"),
         ("scenarios no-such-story", "no-such-story"),
     ] {

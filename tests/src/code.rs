@@ -125,14 +125,14 @@ pub fn without_tests(code: &str) -> (String, Vec<String>) {
     (out, modules)
 }
 
-/// Up to the end of the first block in braces, or to the first `;` outside of one.
+/// Up to the end of the first block in braces, or to the first `;` outside of all brackets.
 fn item_length(item: &str) -> usize {
     let mut depth = 0_usize;
     for (at, c) in item.char_indices() {
         match c {
-            '{' => depth += 1,
+            '{' | '[' | '(' => depth += 1,
             '}' if depth == 1 => return at + 1,
-            '}' => depth = depth.saturating_sub(1),
+            '}' | ']' | ')' => depth = depth.saturating_sub(1),
             ';' if depth == 0 => return at + 1,
             _ => {}
         }
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn an_item_for_tests_is_cut_and_the_code_after_it_stays() {
-        let code = "fn a() {}\n#[cfg(test)]\nmod inner {\n fn b() { {} }\n}\nfn c() {}\n#[cfg(test)]\nmod outer;\nfn d() {}";
+        let code = "fn a() {}\n#[cfg(test)]\nmod inner {\n fn b() { {} }\n}\nfn c() {}\n#[cfg(test)]\nmod outer;\n#[cfg(test)]\nfn e() -> [u8; 2] { x }\nfn d() {}";
         let (rest, modules) = without_tests(code);
         let names: Vec<_> = words(&rest).map(|(_, word)| word).filter(|word| *word != "fn").collect();
         assert_eq!(names, ["a", "c", "d"]);
