@@ -104,6 +104,6 @@ fn every_dependency_has_its_reason_in_the_readme() {
 }
 
 #[test]
-fn every_mutant_is_planted_once_and_listed() {
+fn every_mutant_is_planted_and_listed() {
     none(&mutants::mutants(&files()));
 }
