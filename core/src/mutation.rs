@@ -2,7 +2,7 @@
 //! `mutants`, to measure what the simulator sees. The catalogue is the project's list of real
 //! bugs of other servers.
 //!
-//! In a normal build [`mutated`] is a constant `false` and nothing of this is left.
+//! In a normal build [`mutated!`](crate::mutated) is a constant `false` and nothing of this is left.
 
 /// Whether `mutation` is planted, and so whether its branch is taken. Each branch that asks is
 /// counted as reached when the answer is yes.
