@@ -75,6 +75,12 @@ impl Plan {
             later: BTreeMap::new(),
             scheduled: 0,
         };
+        if !settings.start_all {
+            for server in settings.ensemble.members.keys() {
+                let at = Instant::default() + plan.ticks_percent(0, 500);
+                plan.later(at, vec![Fault::Start(*server)]);
+            }
+        }
         if plan.total_weight() > 0 {
             plan.next_fault = Instant::default() + plan.gap();
         }

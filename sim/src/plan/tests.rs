@@ -171,6 +171,15 @@ fn a_world_without_faults_is_left_alone() {
 }
 
 #[test]
+fn servers_that_do_not_start_by_themselves_are_started_one_by_one() {
+    let settings = Settings { faults: Vec::new(), start_all: false, ..Settings::default() };
+    let mut toy = Toy::new(&settings, 1);
+    let starts: Vec<Vec<Fault>> = (0..3).map(|_| toy.step()).collect();
+    assert!((1..=3).all(|id| starts.contains(&vec![Fault::Start(ServerId(id))])), "{starts:?}");
+    assert_eq!(toy.plan.due(), Instant::NEVER);
+}
+
+#[test]
 fn a_crash_waits_for_a_server_that_writes() {
     let faults = vec![FaultRate { kind: FaultKind::Crash, weight: 1 }];
     let settings = Settings { faults, ..Settings::default() };
