@@ -76,3 +76,52 @@ impl Random {
         seed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_defined_by_its_seed_and_name() {
+        let draw = |seed, name| Random::stream(seed, name).next_u64();
+        assert_eq!(draw(7, "net"), draw(7, "net"));
+        assert_ne!(draw(7, "net"), draw(7, "disk/1"));
+        assert_ne!(draw(7, "net"), draw(8, "net"));
+    }
+
+    #[test]
+    fn the_streams_never_change_between_versions_and_machines() {
+        let mut random = Random::stream(1, "net");
+        let first: Vec<u64> = (0..3).map(|_| random.below(1_000)).collect();
+        assert_eq!(first, [614, 737, 413]);
+    }
+
+    #[test]
+    fn draws_stay_in_their_ranges_and_reach_both_ends() {
+        let mut random = Random::stream(1, "range");
+        let drawn: Vec<u64> = (0..200).map(|_| random.range(3..=7)).collect();
+        assert!(drawn.iter().all(|n| (3..=7).contains(n)));
+        assert!((3..=7).all(|n| drawn.contains(&n)));
+        assert_eq!(random.between((5, 5)), 5);
+        assert_eq!(random.between((9, 5)), 9);
+        assert_eq!(random.below(0), 0);
+    }
+
+    #[test]
+    fn chances_of_nothing_and_of_everything_are_certain() {
+        let mut random = Random::stream(1, "chance");
+        assert!((0..1_000).all(|_| !random.chance(0)));
+        assert!((0..1_000).all(|_| random.chance(1_000)));
+        let hits = (0..10_000).filter(|_| random.chance(250)).count();
+        assert!((2_200..2_800).contains(&hits), "{hits}");
+    }
+
+    #[test]
+    fn a_shuffle_keeps_all_items() {
+        let mut items: Vec<u32> = (0..50).collect();
+        Random::stream(1, "shuffle").shuffle(&mut items);
+        assert_ne!(items, (0..50).collect::<Vec<_>>());
+        items.sort_unstable();
+        assert_eq!(items, (0..50).collect::<Vec<_>>());
+    }
+}
