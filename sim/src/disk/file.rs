@@ -114,8 +114,7 @@ impl File {
     }
 
     pub(super) fn is_readable(&self, offset: u64, length: u64) -> bool {
-        let end = offset.saturating_add(length).div_ceil(SECTOR_BYTES);
-        length == 0
-            || self.bad_sectors.range(offset / SECTOR_BYTES..end.max(offset / SECTOR_BYTES)).next().is_none()
+        let sectors = offset / SECTOR_BYTES..offset.saturating_add(length).div_ceil(SECTOR_BYTES);
+        length == 0 || self.bad_sectors.range(sectors).next().is_none()
     }
 }
