@@ -1,1 +1,13 @@
-//! Deterministic simulator
+//! A deterministic simulator: a world of replicas with their clocks, disks, connections and
+//! clients, broken on purpose and checked after every event.
+//!
+//! One thread per world, one heap of events, virtual time that jumps. A run is defined by its
+//! [`settings::Settings`] and one seed, on every machine and in every build.
+
+pub mod clock;
+pub mod counters;
+pub mod fault;
+pub mod random;
+pub mod report;
+pub mod settings;
+pub mod violation;
