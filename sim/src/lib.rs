@@ -7,7 +7,10 @@
 pub mod clock;
 pub mod counters;
 pub mod fault;
+pub mod load;
+pub mod network;
 pub mod random;
 pub mod report;
+pub mod schedule;
 pub mod settings;
 pub mod violation;

@@ -127,6 +127,12 @@ pub struct DiskSettings {
     pub stall_per_mille: u32,
     /// How long.
     pub stall_micros: (u64, u64),
+    /// After a failed sync the page cache shows what will never reach the disk, as on ext4;
+    /// otherwise it shows what the disk holds, as on btrfs.
+    pub failed_sync_keeps_cache: bool,
+    /// Creations, renames and removals that were not synced survive a power loss in any
+    /// combination; otherwise in order, as a journalling file system has it.
+    pub names_reorder: bool,
 }
 
 /// The clocks.
@@ -227,6 +233,8 @@ impl Default for DiskSettings {
             sync_micros: (1_000, 10_000),
             stall_per_mille: 0,
             stall_micros: (50_000, 2_000_000),
+            failed_sync_keeps_cache: true,
+            names_reorder: false,
         }
     }
 }
