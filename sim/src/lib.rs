@@ -6,11 +6,18 @@
 
 pub mod clock;
 pub mod counters;
+pub mod disk;
 pub mod fault;
+pub mod ghost;
+pub mod grid;
 pub mod load;
 pub mod network;
+pub mod plan;
 pub mod random;
 pub mod report;
 pub mod schedule;
+pub mod server;
 pub mod settings;
+pub mod trace;
 pub mod violation;
+pub mod world;

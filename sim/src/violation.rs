@@ -1,18 +1,18 @@
-//! Placeholder of the ghost owner's module.
+//! A broken rule.
 
 use serde::Serialize;
 use zabrus_core::{Instant, ServerId};
 
-/// A rule that was broken.
+/// A broken rule, for a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Violation {
-    /// Its name.
+    /// The rule's name, such as `R1`.
     pub rule: &'static str,
-    /// Where it is written.
+    /// Where the rule is written down.
     pub citation: &'static str,
-    /// What happened, for a person.
+    /// What went wrong, in one sentence.
     pub sentence: String,
-    /// Where.
+    /// The server on which it was seen.
     pub server: Option<ServerId>,
     /// When.
     pub time: Instant,
