@@ -68,15 +68,23 @@ impl Ensemble {
     /// Whether the voters among `servers` are a quorum. Non-voters add nothing (ZOOKEEPER-2959).
     #[must_use]
     pub fn is_quorum(&self, servers: &BTreeSet<ServerId>) -> bool {
+        self.is_quorum_of(|id| servers.contains(&id))
+    }
+
+    /// Whether the voters that `has` accepts are a quorum.
+    #[must_use]
+    pub fn is_quorum_of(&self, has: impl Fn(ServerId) -> bool) -> bool {
         if !self.hierarchical {
-            let present = servers.iter().filter(|id| self.is_voter(**id)).count();
-            return present > self.voters().count() / 2;
+            let (present, total) = self
+                .voters()
+                .fold((0, 0), |(present, total), id| (present + usize::from(has(id)), total + 1));
+            return present > total / 2;
         }
         let mut groups: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
         for (id, member) in self.members.iter().filter(|(_, m)| m.kind == MemberKind::Participant) {
             let (present, total) = groups.entry(member.group).or_default();
             *total += u64::from(member.weight);
-            if servers.contains(id) {
+            if has(*id) {
                 *present += u64::from(member.weight);
             }
         }

@@ -100,3 +100,10 @@ impl Election {
 
 #[allow(dead_code, reason = "a placeholder")]
 type Queue = VecDeque<ElectionOutput>;
+
+impl Election {
+    /// The driver names the leader ([`crate::config::ElectionAlgorithm::External`]).
+    pub fn elect(&mut self, _leader: ServerId) {
+        unimplemented!()
+    }
+}
