@@ -4,6 +4,8 @@ mod faults;
 mod play;
 mod process;
 
+pub use play::play;
+
 use zabrus_core::event::{Phase, Role};
 use zabrus_core::io::Input;
 use zabrus_core::{Instant, ServerId};

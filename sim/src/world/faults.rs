@@ -5,7 +5,7 @@ use zabrus_core::io::{Command, Input};
 
 use super::World;
 use super::process::End;
-use crate::fault::{DiskFault, Fault};
+use crate::fault::Fault;
 use crate::schedule::Index;
 use crate::violation::Violation;
 
@@ -145,23 +145,5 @@ impl World {
     fn disk_changed(&mut self, at: Index) -> Result<(), Violation> {
         let server = &self.servers[usize::from(at)];
         self.ghost.damaged(server.id, &server.disk)
-    }
-
-    /// Ends every fault that can be ended, and starts every server.
-    ///
-    /// # Errors
-    /// If a rule is broken.
-    pub fn heal(&mut self) -> Result<(), Violation> {
-        self.network.heal(self.now, &mut self.schedule);
-        self.network.calm();
-        self.trace.note(self.now, None, "all faults end");
-        for at in 0..self.servers.len() as Index {
-            let server = self.at(at);
-            server.disk.inject(&DiskFault::Repair, &mut server.disk_random);
-            self.resume(at)?;
-            self.start(at)?;
-        }
-        self.ghost.healed(self.now);
-        Ok(())
     }
 }

@@ -1,14 +1,18 @@
 //! A whole run: faults by plan, then peace, then the last checks.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use zabrus_core::{Duration, Instant};
+use zabrus_core::storage::Directory;
+use zabrus_core::{Duration, Instant, ServerId};
 
 use super::World;
-use crate::grid::TraceLine;
-use crate::plan::Plan;
+use crate::fault::{DiskFault, Fault};
+use crate::ghost::Ghost;
+use crate::plan::{Observation, Plan, ServerObservation};
 use crate::random::Random;
 use crate::report::{Outcome, RunReport};
+use crate::server::Server;
 use crate::settings::Settings;
 use crate::violation::Violation;
 
@@ -59,12 +63,8 @@ impl World {
             simulated: self.now.since(Instant(0)),
             counters: self.ghost.counters().clone(),
             outcome,
-            trace: self.take_story(),
+            trace: self.trace.take_lines(),
         }
-    }
-
-    fn take_story(&mut self) -> Vec<TraceLine> {
-        self.trace.take_lines()
     }
 
     fn panicked(&self, panic: &(dyn std::any::Any + Send)) -> Violation {
@@ -81,24 +81,83 @@ impl World {
 
     fn play(&mut self) -> Result<Outcome, Violation> {
         let faulty = Instant(0) + self.settings.duration;
-        let mut plan = Plan::new(Random::stream(self.seed, "faults"));
-        while let Some((at, fault)) = plan.next(self).filter(|(at, _)| *at < faulty) {
-            self.run_until(at)?;
-            self.apply(&fault)?;
+        let mut plan = Plan::new(&self.settings, Random::stream(self.seed, "faults"));
+        while plan.due() < faulty {
+            self.run_until(plan.due())?;
+            for fault in plan.step(&self.observe()) {
+                self.apply(&fault)?;
+            }
         }
         self.run_until(faulty)?;
-        self.heal()?;
+        for fault in plan.heal() {
+            self.apply(&fault)?;
+        }
+        self.calm();
         // Clients go on for half of the time, and must have their answers at the end of it all.
         self.run_until(faulty + Duration(self.settings.settle.0 / 2))?;
-        self.load.stop();
+        self.stop_load();
         self.run_until(faulty + self.settings.settle)?;
-        let Self { ghost, .. } = self;
-        let mut ghost = std::mem::replace(ghost, crate::ghost::Ghost::new(&self.settings));
-        let quiesced = ghost.quiesced(self);
-        self.ghost = ghost;
-        Ok(match quiesced {
+        Ok(match self.quiesced() {
             Err((rule, sentence)) if self.settings.liveness_expected => Outcome::NotLive { rule, sentence },
             _ => Outcome::Passed,
         })
+    }
+
+    /// No fault happens from now on, not even a small one of the network.
+    pub fn calm(&mut self) {
+        self.network.calm();
+        self.ghost.healed(self.now);
+    }
+
+    /// No client sends anything new from now on.
+    pub fn stop_load(&mut self) {
+        self.load.stop();
+    }
+
+    /// Whether everything is well, some time after [`World::calm`]; if not, the rule and what is
+    /// wrong.
+    ///
+    /// # Errors
+    /// If something did not become well.
+    pub fn quiesced(&mut self) -> Result<(), (&'static str, String)> {
+        let mut ghost = std::mem::replace(&mut self.ghost, Ghost::new(&self.settings));
+        let quiesced = ghost.quiesced(self);
+        self.ghost = ghost;
+        quiesced
+    }
+
+    /// What the adversary may know.
+    #[must_use]
+    pub fn observe(&self) -> Observation {
+        let observe = |server: &Server| ServerObservation {
+            up: server.process.is_some(),
+            writing: server.pending_operations().next().is_some() || server.disk.has_unsynced(),
+            has_epochs: server.disk.durable().list().iter().any(|(file, _)| file.0 == "epochs"),
+        };
+        let servers = self.servers.iter().map(|server| (server.id, observe(server))).collect();
+        Observation { now: self.now, leader: self.leader(), servers }
+    }
+
+    /// A world in which all machines of this one have lost their power at this moment, and only
+    /// `members` are started again. No fault happens in it, and nobody asks anything of it.
+    ///
+    /// # Errors
+    /// If a start breaks a rule.
+    pub fn fork(&self, members: &BTreeSet<ServerId>, seed: u64) -> Result<Self, Violation> {
+        let mut settings = self.settings.clone();
+        (settings.start_all, settings.load.clients) = (false, 0);
+        let mut world = Self::new(settings, seed)?;
+        world.calm();
+        for (server, original) in world.servers.iter_mut().zip(&self.servers) {
+            server.disk = original.disk.clone();
+            server.own_disk = original.own_disk;
+            server.boot = original.boot;
+            server.disk.power_loss(&mut server.disk_random);
+            server.disk.inject(&DiskFault::Repair, &mut server.disk_random);
+        }
+        for id in members {
+            world.apply(&Fault::Start(*id))?;
+        }
+        Ok(world)
     }
 }
