@@ -63,6 +63,19 @@ mod planted {
         M67 = 67,
         M76 = 76,
         M77 = 77,
+        M49 = 49,
+        M51 = 51,
+        M52 = 52,
+        M52b = 152,
+        M53 = 53,
+        M54 = 54,
+        M56 = 56,
+        M59 = 59,
+        M60 = 60,
+        M61 = 61,
+        M62 = 62,
+        M63 = 63,
+        M64 = 64,
     }
 
     static PLANTED: AtomicUsize = AtomicUsize::new(0);

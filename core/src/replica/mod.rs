@@ -368,7 +368,6 @@ impl Replica {
     /// Ends the present role.
     fn leave(&mut self, why: Departure) {
         let (role, _) = self.role();
-        let observing = role == Role::Observing;
         match core::mem::replace(&mut self.role, State::Halted) {
             State::Learning(learner) => learner.hang_up(&mut self.server),
             State::Leading(mut leader) => leader.hang_up(&mut self.server),
@@ -378,13 +377,17 @@ impl Replica {
         self.server.clients.close_all(&mut self.server.outputs);
         self.server.storage.abort_install();
         self.server.pinned = None;
-        // Observers do not come back all at the same moment (zab.md section 7).
-        let delay = if observing {
-            self.server.random.next_u64() % self.server.config.finalize_wait.0.max(1)
-        } else {
-            0
+        self.election.leave();
+        let delay = match role {
+            // Observers do not come back all at the same moment (zab.md section 7).
+            Role::Observing => {
+                Duration(self.server.random.next_u64() % self.server.config.finalize_wait.0.max(1))
+            }
+            // A role that could not even begin is not tried again at once.
+            Role::Looking => self.server.config.tick_time,
+            _ => Duration::ZERO,
         };
-        self.role = State::Settling { started: true, not_before: self.server.time() + Duration(delay) };
+        self.role = State::Settling { started: true, not_before: self.server.time() + delay };
         self.announce();
     }
 
