@@ -18,6 +18,7 @@ pub mod report;
 pub mod schedule;
 pub mod server;
 pub mod settings;
+pub mod swarm;
 pub mod trace;
 pub mod violation;
 pub mod world;
