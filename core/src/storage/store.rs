@@ -169,8 +169,8 @@ impl Storage {
         self.queue.push_back(Job::Truncate { to: position, removed });
     }
 
-    /// Entries after `to` that are on their way to the disk no longer count, and those that wait
-    /// need not be written.
+    /// Entries after `to` that are on their way to the disk no longer count. They are written all
+    /// the same: epochs that were given after them must not reach the disk without them (Y5).
     pub(super) fn supersede_appends(&mut self, to: Zxid) {
         let running = self.running.as_mut().map(|running| &mut running.job);
         for job in running.into_iter().chain(&mut self.queue) {
@@ -178,13 +178,6 @@ impl Storage {
                 *durable = to.min(*durable);
             }
         }
-        self.queue.retain_mut(|job| match job {
-            Job::Append { entries, .. } => {
-                entries.retain(|entry| entry.position.zxid <= to);
-                !entries.is_empty()
-            }
-            _ => true,
-        });
     }
 
     /// Replaces the epochs, atomically, after everything that was appended before is durable.
