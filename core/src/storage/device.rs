@@ -80,7 +80,7 @@ impl Device {
 
     /// `None` for a completion of another life (R12, ZOOKEEPER-4541).
     pub(super) fn land(&mut self, completion: DiskCompletion) -> Option<Landing> {
-        if completion.id.incarnation != self.incarnation && !mutated!(M08) {
+        if completion.id.incarnation != self.incarnation {
             return None;
         }
         let number = completion.id.number;

@@ -47,6 +47,9 @@ pub struct Storage {
     /// The writes of its chunks that are under way, by operation, and the chunks' indexes.
     pub(super) chunks: Vec<(u64, u64)>,
     pub(super) readings: VecDeque<LogReading>,
+    /// M13: the disk is left alone until NEWLEADER.
+    #[cfg(feature = "mutants")]
+    pub(super) held: bool,
 }
 
 impl Storage {
@@ -84,6 +87,8 @@ impl Storage {
             install: None,
             chunks: Vec::new(),
             readings: VecDeque::new(),
+            #[cfg(feature = "mutants")]
+            held: false,
         }
     }
 
@@ -167,6 +172,11 @@ impl Storage {
         }
         self.cancel_readings();
         self.queue.push_back(Job::Truncate { to: position, removed });
+        #[cfg(feature = "mutants")]
+        if mutated!(M13) {
+            self.held = true;
+            self.events.push_back(StorageEvent::Truncated(position));
+        }
     }
 
     /// Entries after `to` that are on their way to the disk no longer count. They are written all
@@ -188,6 +198,10 @@ impl Storage {
         assert!(epochs.accepted_epoch >= before.accepted_epoch, "{epochs:?} after {before:?}");
         assert!(epochs.current_epoch >= before.current_epoch, "{epochs:?} after {before:?}");
         self.epochs_asked = epochs;
+        #[cfg(feature = "mutants")]
+        {
+            self.held = false;
+        }
         if mutated!(M45) {
             self.epochs = epochs;
         }
