@@ -25,5 +25,9 @@ fn main() {
     }
     let micros = begin.elapsed().as_micros().max(1) as u64;
     println!("{seeds} seeds, {simulated} simulated, {events} events in {} ms", micros / 1_000);
-    println!("{} simulated per wall, {} events per second", simulated.0 / micros, events * 1_000_000 / micros);
+    println!(
+        "{} simulated per wall, {} events per second",
+        simulated.0 / micros,
+        events * 1_000_000 / micros
+    );
 }
