@@ -316,8 +316,10 @@ impl Replica {
             }
             StorageEvent::SnapshotSaved(label) => self.server.emit(Event::SnapshotSaved { label: *label }),
             StorageEvent::SnapshotAbandoned(label, error) => {
-                let reason = alloc::format!("the snapshot at {} was given up: {error}", label.zxid);
-                self.server.emit(Event::DiskFailed { reason });
+                if let Some(error) = error {
+                    let reason = alloc::format!("the snapshot at {} was given up: {error}", label.zxid);
+                    self.server.emit(Event::DiskFailed { reason });
+                }
             }
             _ => {}
         }
