@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use zabrus_core::storage::{Directory, Standing};
-use zabrus_core::{Duration, Instant, Replica, ServerId};
+use zabrus_core::{Duration, Instant, ServerId};
 
 use super::World;
 use crate::fault::{DiskFault, Fault};
@@ -132,10 +132,10 @@ impl World {
         let observe = |server: &Server| ServerObservation {
             up: server.process.is_some(),
             writing: server.pending_operations().next().is_some() || server.disk.has_unsynced(),
-            is_sound: server
-                .replica()
-                .map(Replica::status)
-                .is_some_and(|status| status.serving && status.epochs.standing == Standing::Sound),
+            is_sound: server.replica().is_some_and(|replica| {
+                let status = replica.status();
+                status.serving && status.epochs.standing == Standing::Sound
+            }),
             has_epochs: server.disk.durable().list().iter().any(|(file, _)| file.0 == "epochs"),
         };
         let servers = self.servers.iter().map(|server| (server.id, observe(server))).collect();
