@@ -1,1 +1,7 @@
 //! Deterministic simulator
+
+pub mod checks;
+pub mod counters;
+pub mod ghost;
+pub mod liveness;
+pub mod violation;
