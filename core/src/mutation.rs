@@ -33,6 +33,19 @@ mod planted {
     #[repr(usize)]
     pub enum Mutation {
         M01 = 1,
+        M03,
+        M08,
+        M12,
+        M15,
+        M22,
+        M23,
+        M24,
+        M26,
+        M32,
+        M33,
+        M34,
+        M45,
+        M46,
     }
 
     static PLANTED: AtomicUsize = AtomicUsize::new(0);
