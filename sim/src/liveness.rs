@@ -133,7 +133,8 @@ impl Liveness {
 }
 
 fn leader_with_quorum(quorums: &Quorums, views: &[ServerView<'_>]) -> Verdict {
-    let serving = |view: &&ServerView<'_>| view.status.is_some_and(|s| s.serving && s.phase == Phase::Broadcast);
+    let serving =
+        |view: &&ServerView<'_>| view.status.is_some_and(|s| s.serving && s.phase == Phase::Broadcast);
     let leader = views.iter().filter(serving).find(|v| v.status.is_some_and(|s| s.role == Role::Leading));
     let Some(leader) = leader else {
         let shapes: Vec<String> = views.iter().map(describe).collect();

@@ -10,7 +10,9 @@ use super::{Verdict, ensure};
 pub fn check(previous: Position, next: Position, initial: Option<Position>) -> Verdict {
     let (old, new) = (previous.zxid, next.zxid);
     if old.epoch() == new.epoch() {
-        return ensure(Some(new.counter()) == old.counter().checked_add(1), || format!("{new} follows {old}"));
+        return ensure(Some(new.counter()) == old.counter().checked_add(1), || {
+            format!("{new} follows {old}")
+        });
     }
     ensure(new.epoch() > old.epoch() && new.counter() == 1, || format!("{new} follows {old}"))?;
     ensure(initial.is_none_or(|initial| initial == previous), || {

@@ -16,7 +16,10 @@ pub fn delivered(history: &History, applied: Position) -> Verdict {
 /// The sentence for a commit of `upto` that does not extend the committed history.
 #[must_use]
 pub fn diverged(history: &History, upto: Position, fork: Zxid) -> String {
-    format!("{upto} is taken for committed, but it leaves the committed history {} at {fork}", history.committed())
+    format!(
+        "{upto} is taken for committed, but it leaves the committed history {} at {fork}",
+        history.committed()
+    )
 }
 
 #[cfg(test)]

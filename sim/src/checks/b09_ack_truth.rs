@@ -8,7 +8,13 @@ use crate::ghost::durable::Durable;
 use crate::ghost::history::History;
 
 /// Judges the acknowledgement of `zxid`, which is at `position` in the history of `epoch`.
-pub fn check(history: &History, epoch: Epoch, zxid: Zxid, position: Option<Position>, durable: &Durable) -> Verdict {
+pub fn check(
+    history: &History,
+    epoch: Epoch,
+    zxid: Zxid,
+    position: Option<Position>,
+    durable: &Durable,
+) -> Verdict {
     ensure(position.is_some_and(|position| durable.holds(history, position)), || {
         format!("it acknowledges {zxid} in epoch {epoch}, but durable is {}", durable.last)
     })?;

@@ -9,12 +9,15 @@ use super::{Verdict, ensure};
 /// Judges a server before and after one step of the same life.
 pub fn check(before: Option<&Status>, after: &Status) -> Verdict {
     let applied = after.applied.zxid;
-    ensure(applied <= after.committed && applied <= after.durable && after.durable <= after.logged.zxid, || {
-        format!(
-            "applied {applied}, committed {}, durable {} and logged {} are out of order",
-            after.committed, after.durable, after.logged
-        )
-    })?;
+    ensure(
+        applied <= after.committed && applied <= after.durable && after.durable <= after.logged.zxid,
+        || {
+            format!(
+                "applied {applied}, committed {}, durable {} and logged {} are out of order",
+                after.committed, after.durable, after.logged
+            )
+        },
+    )?;
     let Some(before) = before else { return Ok(()) };
     ensure(applied >= before.applied.zxid && after.committed >= before.committed, || {
         format!(

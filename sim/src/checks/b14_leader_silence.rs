@@ -27,7 +27,9 @@ pub fn is_of_a_leader(message: &Message) -> bool {
 /// `None` inside while that epoch is not known yet.
 pub fn check(epoch: Epoch, leading: Option<Option<Epoch>>) -> Verdict {
     let allowed = leading.is_some_and(|leading| leading.is_none_or(|leading| leading == epoch));
-    ensure(allowed, || format!("it sends a leader's message of epoch {epoch}, but leads {:?}", leading.flatten()))
+    ensure(allowed, || {
+        format!("it sends a leader's message of epoch {epoch}, but leads {:?}", leading.flatten())
+    })
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@ use super::{Verdict, ensure};
 
 /// Judges the effect of the transaction `zxid`.
 pub fn check(zxid: Zxid, effect: &Effect, expected: &Effect) -> Verdict {
-    ensure(effect == expected, || format!("transaction {zxid} does {effect:?}, but its request means {expected:?}"))
+    ensure(effect == expected, || {
+        format!("transaction {zxid} does {effect:?}, but its request means {expected:?}")
+    })
 }
 
 #[cfg(test)]

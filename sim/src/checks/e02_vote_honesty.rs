@@ -12,7 +12,10 @@ use crate::ghost::durable::Durable;
 pub fn check(sender: ServerId, vote: Vote, durable: &Durable, proposed_itself: bool) -> Verdict {
     if vote.leader != sender {
         return ensure(proposed_itself, || {
-            format!("it votes for server {} with {vote:?}, which that server never said of itself", vote.leader)
+            format!(
+                "it votes for server {} with {vote:?}, which that server never said of itself",
+                vote.leader
+            )
         });
     }
     ensure((vote.peer_epoch, vote.zxid) == durable.rank(), || {

@@ -11,7 +11,9 @@ use crate::ghost::quorums::Quorums;
 /// Judges a vote that `sender` sends.
 pub fn check(quorums: &Quorums, sender: ServerId, vote: Vote) -> Verdict {
     ensure(quorums.bit(sender) != 0, || "it votes, but has no vote".into())?;
-    ensure(quorums.may_lead(vote.leader), || format!("it votes for server {}, which may not lead", vote.leader))
+    ensure(quorums.may_lead(vote.leader), || {
+        format!("it votes for server {}, which may not lead", vote.leader)
+    })
 }
 
 #[cfg(test)]

@@ -20,7 +20,12 @@ pub fn change(
 }
 
 /// L2: a read answered at `header` against the model there.
-pub fn read(path: &str, header: Zxid, result: &Result<Answer, Refusal>, expected: &Result<Answer, Refusal>) -> Verdict {
+pub fn read(
+    path: &str,
+    header: Zxid,
+    result: &Result<Answer, Refusal>,
+    expected: &Result<Answer, Refusal>,
+) -> Verdict {
     ensure(result == expected, || {
         format!("a read of {path} at {header} gave {result:?}, but the state there is {expected:?}")
     })
@@ -53,7 +58,9 @@ pub fn monotonic(before: Zxid, header: Zxid) -> Verdict {
 /// L8: after a sync a server has everything acknowledged to anybody before it was asked.
 pub fn synced(header: Zxid, answered_before: Zxid) -> Verdict {
     ensure(header >= answered_before, || {
-        format!("a sync was answered at {header}, although {answered_before} was acknowledged before it was asked")
+        format!(
+            "a sync was answered at {header}, although {answered_before} was acknowledged before it was asked"
+        )
     })
 }
 

@@ -21,7 +21,9 @@ pub fn check(quorums: &Quorums, history: &History, durable: &[&Durable]) -> Verd
             continue;
         }
         let behind = electorate(durable, place);
-        ensure(!quorums.is_quorum(behind), || sentence(quorums, id, behind, leader.last.zxid, committed.zxid))?;
+        ensure(!quorums.is_quorum(behind), || {
+            sentence(quorums, id, behind, leader.last.zxid, committed.zxid)
+        })?;
     }
     Ok(())
 }

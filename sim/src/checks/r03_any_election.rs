@@ -24,7 +24,9 @@ pub fn check(committed: Position, run: impl FnOnce(Position) -> Fork) -> Verdict
     match run(committed) {
         Fork::Leaderless => Ok(()),
         Fork::Led { at_committed } => ensure(at_committed == Some(committed), || {
-            format!("after a power loss of all a quorum led with {at_committed:?} in the place of {committed}")
+            format!(
+                "after a power loss of all a quorum led with {at_committed:?} in the place of {committed}"
+            )
         }),
     }
 }

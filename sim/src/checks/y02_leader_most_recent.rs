@@ -17,7 +17,8 @@ pub fn check(quorums: &Quorums, leader: ServerId, rank: (Epoch, Zxid), promises:
         members.fold(quorums.bit(leader), |set: Voters, p| set | quorums.bit(p.server))
     };
     let counted = set(&|p| standing_counted(p.epochs, rank));
-    let everybody = set(&|p| standing_counted(p.epochs, rank) || matches!(p.epochs.standing, Standing::Torn(_)));
+    let everybody =
+        set(&|p| standing_counted(p.epochs, rank) || matches!(p.epochs.standing, Standing::Torn(_)));
     ensure(quorums.is_quorum(counted) || everybody == quorums.all(), || {
         let (epoch, last) = rank;
         let counted = quorums.names(counted);

@@ -17,7 +17,10 @@ pub fn check(history: &History, epoch: Epoch, needed: &[Position], durable: &Dur
     }
     let epochs = durable.epochs;
     ensure(epochs.current_epoch == epoch, || {
-        format!("it acknowledges NEWLEADER of epoch {epoch}, but durable is current epoch {}", epochs.current_epoch)
+        format!(
+            "it acknowledges NEWLEADER of epoch {epoch}, but durable is current epoch {}",
+            epochs.current_epoch
+        )
     })?;
     ensure(epochs.standing == Standing::Sound, || {
         format!("it acknowledges NEWLEADER of epoch {epoch} while its log counts as {:?}", epochs.standing)

@@ -15,7 +15,9 @@ pub fn check(history: &History, epoch: Epoch, initial: Position, last: Position)
     } else {
         history.is_prefix(last, initial)
     };
-    ensure(consistent, || format!("its log ends at {last}, which is not part of what epoch {epoch} consists of"))
+    ensure(consistent, || {
+        format!("its log ends at {last}, which is not part of what epoch {epoch} consists of")
+    })
 }
 
 #[cfg(test)]

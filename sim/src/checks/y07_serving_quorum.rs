@@ -8,7 +8,13 @@ use crate::ghost::quorums::{Quorums, Voters};
 
 /// Judges that `leader` serves or commits in `epoch`; `ready` acknowledged NEWLEADER, and
 /// `leader_ready` says that the leader's own disk would allow the same.
-pub fn check(quorums: &Quorums, epoch: Epoch, leader: ServerId, ready: Voters, leader_ready: bool) -> Verdict {
+pub fn check(
+    quorums: &Quorums,
+    epoch: Epoch,
+    leader: ServerId,
+    ready: Voters,
+    leader_ready: bool,
+) -> Verdict {
     ensure(leader_ready, || format!("it serves epoch {epoch} before its own disk has it"))?;
     let ready = ready | quorums.bit(leader);
     ensure(quorums.is_quorum(ready), || {

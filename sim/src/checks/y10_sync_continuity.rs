@@ -21,7 +21,9 @@ pub fn transaction(history: &History, sent: Zxid, previous: Zxid, zxid: Zxid) ->
 
 /// Judges NEWLEADER with this `end` on a link that stands at `sent`.
 pub fn new_leader(sent: Zxid, end: Zxid) -> Verdict {
-    ensure(sent == end, || format!("NEWLEADER names {end} as the end of the history, but {sent} was sent before it"))
+    ensure(sent == end, || {
+        format!("NEWLEADER names {end} as the end of the history, but {sent} was sent before it")
+    })
 }
 
 #[cfg(test)]

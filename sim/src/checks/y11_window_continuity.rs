@@ -17,7 +17,9 @@ pub fn check<'a>(
     let mut last = base;
     for entry in entries {
         let at = entry.position;
-        ensure(at == last.extend(at.zxid, &entry.payload), || format!("in memory {at} does not follow {last}"))?;
+        ensure(at == last.extend(at.zxid, &entry.payload), || {
+            format!("in memory {at} does not follow {last}")
+        })?;
         ensure(at.zxid > applied.zxid || history.is_committed(at), || {
             format!("in memory {at} counts as applied, but was never committed")
         })?;

@@ -15,7 +15,10 @@ pub fn log(status: &Status, durable: &Durable) -> Verdict {
         format!("it looks for a leader with {} in memory, but {} on its disk", status.logged, durable.last)
     })?;
     ensure(status.epochs == durable.epochs, || {
-        format!("it looks for a leader with epochs {:?} in memory, but {:?} on its disk", status.epochs, durable.epochs)
+        format!(
+            "it looks for a leader with epochs {:?} in memory, but {:?} on its disk",
+            status.epochs, durable.epochs
+        )
     })
 }
 

@@ -12,7 +12,9 @@ pub fn check(label: Position, digest: u64, expected: Option<u64>) -> Verdict {
         return Err(format!("its snapshot has label {label}, which is not committed"));
     };
     ensure(digest == expected, || {
-        format!("its snapshot with label {label} has digest {digest:016x}, but the state there is {expected:016x}")
+        format!(
+            "its snapshot with label {label} has digest {digest:016x}, but the state there is {expected:016x}"
+        )
     })
 }
 

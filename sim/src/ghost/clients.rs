@@ -70,7 +70,8 @@ impl Clients {
     /// The rule that it breaks.
     pub fn committed(&mut self, zxid: Zxid, transaction: &Transaction) -> Result<(), (Rule, String)> {
         let key = key(&transaction.origin);
-        let earlier = self.committed.insert(key, (zxid, transaction.answer(zxid))).map(|(earlier, _)| earlier);
+        let earlier =
+            self.committed.insert(key, (zxid, transaction.answer(zxid))).map(|(earlier, _)| earlier);
         l_clients::once(earlier, zxid).map_err(|sentence| (Rule::L6, sentence))?;
         let before = self.asked.get(&key).map_or(Zxid::ZERO, |asked| asked.acknowledged);
         l_clients::linearizable(zxid, before).map_err(|sentence| (Rule::L3, sentence))
@@ -97,7 +98,10 @@ impl Clients {
         judge(Rule::L7, l_clients::monotonic(before.seen, response.zxid))?;
         self.waiting.remove(&key);
         let Some(asked) = self.asked.get(&key) else {
-            judge(Rule::L4, Err(format!("a client got an answer to request {}, which it never sent", key.2)))?;
+            judge(
+                Rule::L4,
+                Err(format!("a client got an answer to request {}, which it never sent", key.2)),
+            )?;
             return Ok(None);
         };
         let (operation, acknowledged) = (asked.operation.clone(), asked.acknowledged);
@@ -146,7 +150,12 @@ mod tests {
         Request { xid, operation: Operation::Change(change) }
     }
 
-    fn commit(clients: &mut Clients, model: &mut Model, xid: u64, counter: u32) -> Result<(), (Rule, String)> {
+    fn commit(
+        clients: &mut Clients,
+        model: &mut Model,
+        xid: u64,
+        counter: u32,
+    ) -> Result<(), (Rule, String)> {
         let origin = Origin { server: ME.0, boot: 1, client: ME.1, xid };
         let zxid = Zxid::new(Epoch(1), counter);
         let effect = clients.change(&origin).map(|change| model.execute(change)).expect("asked before");

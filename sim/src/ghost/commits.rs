@@ -72,7 +72,8 @@ impl Ghost {
         let path = match self.history.path(upto) {
             Ok(path) => path,
             Err(Broken::Unknown(zxid)) => {
-                let sentence = format!("it takes {upto} for committed, above {zxid}, which nobody ever stored");
+                let sentence =
+                    format!("it takes {upto} for committed, above {zxid}, which nobody ever stored");
                 return self.judge(Rule::B1, leader, Err(sentence));
             }
             Err(Broken::Diverged(fork)) => {
@@ -105,7 +106,9 @@ impl Ghost {
         if matches!(transaction.effect, Effect::Refused(_)) {
             self.counters.saw(Mark::Refusals);
         }
-        let Some(expected) = self.clients.change(&transaction.origin).map(|change| self.model.execute(change)) else {
+        let Some(expected) =
+            self.clients.change(&transaction.origin).map(|change| self.model.execute(change))
+        else {
             let sentence = format!("{zxid} executes a request that no client sent: {:?}", transaction.origin);
             return self.judge(Rule::B1, leader, Err(sentence));
         };
@@ -143,7 +146,8 @@ impl Ghost {
 
     fn count_commit(&mut self, epoch: Epoch) {
         let statuses = || self.servers.values().filter_map(|facts| facts.status);
-        let deposed = statuses().any(|s| s.role == Role::Leading && s.serving && s.epoch.is_some_and(|e| e < epoch));
+        let deposed =
+            statuses().any(|s| s.role == Role::Leading && s.serving && s.epoch.is_some_and(|e| e < epoch));
         let snapshot = self.servers.values().any(|facts| facts.life.links.values().any(|link| link.snapshot));
         if deposed {
             self.counters.saw(Mark::DeposedLeaderServing);

@@ -2,9 +2,7 @@
 
 use zabrus_core::io::Input;
 use zabrus_core::storage::segment::{BLOCK_BYTES, Header, Records};
-use zabrus_core::storage::{
-    Directory, DiskOperation, FileName, FileOperation, Recovered, Standing, recover,
-};
+use zabrus_core::storage::{Directory, DiskOperation, FileName, FileOperation, Recovered, Standing, recover};
 use zabrus_core::{Bytes, Epoch, Position, ServerId};
 
 use super::durable::Durable;
@@ -12,7 +10,8 @@ use super::server::Structural;
 use super::{Checked, Ghost};
 use crate::checks::{
     Rule, b01_integrity, e10_epoch_monotonicity, r04_recover_is_pure, r05_no_resurrection,
-    r06_never_shrink_silently, r09_purge_safety, y05_epoch_after_log, y08_truncation_safety, y15_snapshot_truth,
+    r06_never_shrink_silently, r09_purge_safety, y05_epoch_after_log, y08_truncation_safety,
+    y15_snapshot_truth,
 };
 use crate::counters::Mark;
 
@@ -34,7 +33,9 @@ impl Ghost {
         facts.life.storage.get_or_insert(asked.id.incarnation);
         let operation = &asked.operation;
         let critical = match operation {
-            FileOperation::Write { file, .. } | FileOperation::Sync { file } => is_log(file) || is_epochs(file),
+            FileOperation::Write { file, .. } | FileOperation::Sync { file } => {
+                is_log(file) || is_epochs(file)
+            }
             FileOperation::Truncate { file, .. } => is_log(file),
             FileOperation::Rename { from, .. } => is_epochs(from),
             _ => false,
@@ -72,12 +73,19 @@ impl Ghost {
     ///
     /// # Errors
     /// The rule that the new durable state breaks.
-    pub fn durable(&mut self, server: ServerId, operation: &FileOperation, durable: &dyn Directory) -> Checked {
+    pub fn durable(
+        &mut self,
+        server: ServerId,
+        operation: &FileOperation,
+        durable: &dyn Directory,
+    ) -> Checked {
         self.carried_out(server, operation);
         let facts = &self.servers[&server];
         match operation {
             FileOperation::Sync { file } if !is_log(file) => Ok(()),
-            FileOperation::Sync { file } if !facts.structural.cut && facts.tail.file.as_ref() == Some(file) => {
+            FileOperation::Sync { file }
+                if !facts.structural.cut && facts.tail.file.as_ref() == Some(file) =>
+            {
                 self.follow(server, file, durable)
             }
             _ => {
@@ -130,7 +138,11 @@ impl Ghost {
         let config = self.servers[&server].config.clone();
         let again = recover(&config, view).map(|again| summary(&again));
         let again = again.unwrap_or_else(|_| Durable::nothing(server));
-        self.judge(Rule::R4, server, r04_recover_is_pure::check("two recoveries of the same bytes", &found, &again))?;
+        self.judge(
+            Rule::R4,
+            server,
+            r04_recover_is_pure::check("two recoveries of the same bytes", &found, &again),
+        )?;
         self.learn(server, recovered)?;
         let facts = &self.servers[&server];
         let (owed, before) = (facts.owed, facts.durable);
@@ -224,7 +236,11 @@ impl Ghost {
     }
 
     /// D_i from all durable bytes.
-    fn recompute(&mut self, server: ServerId, durable: &dyn Directory) -> Result<Durable, crate::violation::Violation> {
+    fn recompute(
+        &mut self,
+        server: ServerId,
+        durable: &dyn Directory,
+    ) -> Result<Durable, crate::violation::Violation> {
         self.counters.saw(Mark::SyncsFull);
         let config = self.servers[&server].config.clone();
         let Ok(recovered) = recover(&config, durable) else {
@@ -309,7 +325,14 @@ impl Ghost {
     }
 
     /// The log of D_i is no continuation of what it was.
-    fn shrunk(&mut self, server: ServerId, before: &Durable, after: &Durable, cause: Cause, harmed: bool) -> Checked {
+    fn shrunk(
+        &mut self,
+        server: ServerId,
+        before: &Durable,
+        after: &Durable,
+        cause: Cause,
+        harmed: bool,
+    ) -> Checked {
         let mut cut = Vec::new();
         let held = self.history.committed_part(before.last, |position| cut.push(position));
         if harmed {

@@ -188,7 +188,13 @@ impl Ghost {
     }
 }
 
-fn judge(counters: &mut Counters, now: Instant, rule: Rule, server: Option<ServerId>, verdict: Verdict) -> Checked {
+fn judge(
+    counters: &mut Counters,
+    now: Instant,
+    rule: Rule,
+    server: Option<ServerId>,
+    verdict: Verdict,
+) -> Checked {
     counters.checked(rule);
     verdict.map_err(|sentence| {
         let sentence = match server {

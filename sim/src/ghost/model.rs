@@ -70,7 +70,9 @@ impl Model {
         };
         match change {
             Change::Create { path, .. } if present(path).is_some() => Effect::Refused(Refusal::NodeExists),
-            Change::Create { path, data } => Effect::Put { path: path.clone(), data: data.clone(), version: 0 },
+            Change::Create { path, data } => {
+                Effect::Put { path: path.clone(), data: data.clone(), version: 0 }
+            }
             Change::Set { path, data, version } => match refused(path, *version) {
                 Some(why) => Effect::Refused(why),
                 None => {

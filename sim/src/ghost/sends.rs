@@ -31,8 +31,10 @@ impl Ghost {
                 self.vote(server, notification)
             }
             Output::Send { peer, frame: Frame::Data { link, message, .. }, .. } => {
-                if let Message::Commit { .. } | Message::Inform { .. } | Message::UpToDate { .. } | Message::Ping { .. } =
-                    message
+                if let Message::Commit { .. }
+                | Message::Inform { .. }
+                | Message::UpToDate { .. }
+                | Message::Ping { .. } = message
                 {
                     self.progress(server, &replica.status())?;
                 }
@@ -49,7 +51,9 @@ impl Ghost {
     }
 
     pub(super) fn vote(&mut self, server: ServerId, notification: &Notification) -> Checked {
-        let (Some(vote), SenderState::Looking) = (notification.vote, notification.state) else { return Ok(()) };
+        let (Some(vote), SenderState::Looking) = (notification.vote, notification.state) else {
+            return Ok(());
+        };
         let durable = self.servers[&server].durable;
         self.judge(Rule::E4, server, e04_no_blank_voter::check("a vote", durable.epochs.standing))?;
         let verdict = e05_no_foreign_voter::check(&self.quorums, server, vote);
@@ -166,7 +170,14 @@ impl Ghost {
         Ok(())
     }
 
-    fn proposed(&mut self, server: ServerId, epoch: Epoch, previous: Zxid, zxid: Zxid, payload: &Bytes) -> Checked {
+    fn proposed(
+        &mut self,
+        server: ServerId,
+        epoch: Epoch,
+        previous: Zxid,
+        zxid: Zxid,
+        payload: &Bytes,
+    ) -> Checked {
         if zxid.epoch() == epoch {
             let initial = self.epochs.initial(epoch);
             let limit = self.servers[&server].config.counter_limit;
@@ -187,7 +198,13 @@ impl Ghost {
         Ok(())
     }
 
-    fn ack_new_leader(&mut self, server: ServerId, peer: ServerId, link: LinkIncarnation, epoch: Epoch) -> Checked {
+    fn ack_new_leader(
+        &mut self,
+        server: ServerId,
+        peer: ServerId,
+        link: LinkIncarnation,
+        epoch: Epoch,
+    ) -> Checked {
         self.facts(server).link(peer, link).acknowledged = true;
         let bit = self.quorums.bit(server);
         let record = self.epochs.record(epoch);
@@ -241,7 +258,8 @@ impl Ghost {
         self.count(event);
         match event {
             Event::RoleChanged { role, epoch, .. } => {
-                let others = self.servers.iter().any(|(id, facts)| *id != server && facts.role() == Role::Leading);
+                let others =
+                    self.servers.iter().any(|(id, facts)| *id != server && facts.role() == Role::Leading);
                 let life = &mut self.facts(server).life;
                 let was_leading = life.leading.is_some();
                 life.leading = (*role == Role::Leading).then_some(*epoch);
@@ -287,7 +305,10 @@ impl Ghost {
         self.leads(server, epoch)?;
         let promised: Vec<Promise> = {
             let promises = self.epochs.record(epoch).promises.values();
-            promises.filter(|(leader, promise)| *leader == server && promise.server != server).map(|(_, p)| *p).collect()
+            promises
+                .filter(|(leader, promise)| *leader == server && promise.server != server)
+                .map(|(_, p)| *p)
+                .collect()
         };
         let set = promised.iter().fold(0, |set, promise| set | self.quorums.bit(promise.server));
         let verdict = e08_promise_quorum::check(&self.quorums, epoch, server, set);
@@ -295,7 +316,8 @@ impl Ghost {
         let facts = &self.servers[&server];
         let current = facts.durable.epochs.current_epoch;
         let current = if current == epoch { facts.earlier_epoch } else { current };
-        let verdict = y02_leader_most_recent::check(&self.quorums, server, (current, initial.zxid), &promised);
+        let verdict =
+            y02_leader_most_recent::check(&self.quorums, server, (current, initial.zxid), &promised);
         self.judge(Rule::Y2, server, verdict)?;
         self.judge(Rule::Y3, server, y03_initial_history::check(&self.history, epoch, initial))?;
         if self.epochs.establish(epoch, initial) {

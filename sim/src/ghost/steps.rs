@@ -120,7 +120,9 @@ impl Ghost {
     }
 
     fn learning(&mut self, server: ServerId, before: Option<&Status>, status: &Status) -> Checked {
-        let (Role::Following | Role::Observing, Some(epoch)) = (status.role, status.epoch) else { return Ok(()) };
+        let (Role::Following | Role::Observing, Some(epoch)) = (status.role, status.epoch) else {
+            return Ok(());
+        };
         let seen = |status: &Status| (status.epochs.current_epoch, status.logged);
         let changed = before.is_none_or(|before| seen(before) != seen(status));
         let Some(initial) = self.epochs.initial(epoch) else { return Ok(()) };
@@ -143,7 +145,8 @@ impl Ghost {
         }
         let facts = &self.servers[&server];
         if facts.config.election == ElectionAlgorithm::Fast {
-            let earlier = facts.life.look.filter(|(round, _)| *round == status.round).and_then(|(_, vote)| vote);
+            let earlier =
+                facts.life.look.filter(|(round, _)| *round == status.round).and_then(|(_, vote)| vote);
             self.facts(server).life.look = Some((status.round, status.vote));
             self.judge(Rule::E1, server, e01_vote_monotonicity::check(earlier, status.vote))?;
         }
