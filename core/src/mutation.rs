@@ -2,7 +2,7 @@
 //! `mutants`, to measure what the simulator sees. The catalogue is the project's list of real
 //! bugs of other servers.
 //!
-//! In a normal build [`mutated`] is a constant `false` and nothing of this is left.
+//! In a normal build [`mutated!`](crate::mutated) is a constant `false` and nothing of this is left.
 
 /// Whether `mutation` is planted, and so whether its branch is taken. Each branch that asks is
 /// counted as reached when the answer is yes.
@@ -27,25 +27,28 @@ macro_rules! mutated {
 mod planted {
     use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-    /// A deliberate bug; the names are the catalogue's.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    #[allow(missing_docs, reason = "the catalogue describes each")]
-    #[repr(usize)]
-    pub enum Mutation {
-        M01 = 1,
-        M03,
-        M08,
-        M12,
-        M15,
-        M22,
-        M23,
-        M24,
-        M26,
-        M32,
-        M33,
-        M34,
-        M45,
-        M46,
+    macro_rules! mutations {
+        ($($name:ident)*) => {
+            /// A deliberate bug; the names are the catalogue's.
+            #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+            #[allow(missing_docs, reason = "the catalogue describes each")]
+            pub enum Mutation {
+                $($name),*
+            }
+
+            impl Mutation {
+                /// All of them, in the catalogue's order.
+                pub const ALL: &[Self] = &[$(Self::$name),*];
+            }
+        };
+    }
+
+    mutations! {
+        M01 M02 M03 M04 M05 M06 M08 M09 M11 M12 M13 M14
+        M15 M16 M17 M18 M21 M22 M23 M24 M26 M28 M29 M32
+        M33 M34 M36 M37 M40 M42 M45 M46 M47 M49 M51 M52
+        M52b M53 M54 M56 M59 M60 M61 M62 M63 M64 M65 M66
+        M67 M76 M77
     }
 
     static PLANTED: AtomicUsize = AtomicUsize::new(0);
@@ -53,7 +56,7 @@ mod planted {
 
     /// Plants one bug in every replica of this process, or none, and forgets the count.
     pub fn plant(mutation: Option<Mutation>) {
-        PLANTED.store(mutation.map_or(0, |m| m as usize), Ordering::SeqCst);
+        PLANTED.store(mutation.map_or(0, |m| m as usize + 1), Ordering::SeqCst);
         REACHED.store(0, Ordering::SeqCst);
     }
 
@@ -66,7 +69,7 @@ mod planted {
     #[doc(hidden)]
     #[must_use]
     pub fn reached(mutation: Mutation) -> bool {
-        let planted = PLANTED.load(Ordering::Relaxed) == mutation as usize;
+        let planted = PLANTED.load(Ordering::Relaxed) == mutation as usize + 1;
         if planted {
             REACHED.fetch_add(1, Ordering::Relaxed);
         }

@@ -1,7 +1,26 @@
-//! Deterministic simulator
+//! A deterministic simulator: a world of replicas with their clocks, disks, connections and
+//! clients, broken on purpose and checked after every event.
+//!
+//! One thread per world, one heap of events, virtual time that jumps. A run is defined by its
+//! [`settings::Settings`] and one seed, on every machine and in every build.
 
 pub mod checks;
+pub mod clock;
 pub mod counters;
+pub mod disk;
+pub mod fault;
 pub mod ghost;
+pub mod grid;
 pub mod liveness;
+pub mod load;
+pub mod network;
+pub mod plan;
+pub mod random;
+pub mod report;
+pub mod schedule;
+pub mod server;
+pub mod settings;
+pub mod swarm;
+pub mod trace;
 pub mod violation;
+pub mod world;

@@ -18,14 +18,14 @@ use crate::ghost::quorums::Quorums;
 const ROLE_CHANGES: u32 = 60;
 
 /// What is seen of one server at the end.
-#[derive(Clone, Copy, Debug)]
-pub struct ServerView<'a> {
+#[derive(Clone, Debug)]
+pub struct ServerView {
     /// The server.
     pub id: ServerId,
     /// Its state, `None` while it is down.
     pub status: Option<Status>,
     /// What it said when it refused to start or gave up.
-    pub why_down: Option<&'a str>,
+    pub why_down: Option<String>,
 }
 
 /// A request that waits: its server, its client, its number, and since when.
@@ -90,7 +90,7 @@ impl Liveness {
         &self,
         now: Instant,
         quorums: &Quorums,
-        views: &[ServerView<'_>],
+        views: &[ServerView],
         waiting: Option<Waiting>,
     ) -> Vec<(Rule, Verdict)> {
         vec![
@@ -132,15 +132,14 @@ impl Liveness {
     }
 }
 
-fn leader_with_quorum(quorums: &Quorums, views: &[ServerView<'_>]) -> Verdict {
-    let serving =
-        |view: &&ServerView<'_>| view.status.is_some_and(|s| s.serving && s.phase == Phase::Broadcast);
+fn leader_with_quorum(quorums: &Quorums, views: &[ServerView]) -> Verdict {
+    let serving = |view: &&ServerView| view.status.is_some_and(|s| s.serving && s.phase == Phase::Broadcast);
     let leader = views.iter().filter(serving).find(|v| v.status.is_some_and(|s| s.role == Role::Leading));
     let Some(leader) = leader else {
         let shapes: Vec<String> = views.iter().map(describe).collect();
         return Err(format!("nobody leads: {}", shapes.join(", ")));
     };
-    let behind = |view: &&ServerView<'_>| view.status.is_some_and(|s| s.leader == Some(leader.id));
+    let behind = |view: &&ServerView| view.status.is_some_and(|s| s.leader == Some(leader.id));
     let set = views.iter().filter(serving).filter(behind).fold(0, |set, view| set | quorums.bit(view.id));
     if quorums.is_quorum(set | quorums.bit(leader.id)) {
         Ok(())
@@ -149,7 +148,7 @@ fn leader_with_quorum(quorums: &Quorums, views: &[ServerView<'_>]) -> Verdict {
     }
 }
 
-fn everybody_is_back(views: &[ServerView<'_>]) -> Verdict {
+fn everybody_is_back(views: &[ServerView]) -> Verdict {
     let lost = views.iter().find(|view| match view.status {
         Some(status) => !status.serving || status.phase != Phase::Broadcast,
         None => view.why_down.is_none(),
@@ -157,7 +156,7 @@ fn everybody_is_back(views: &[ServerView<'_>]) -> Verdict {
     lost.map_or(Ok(()), |view| Err(format!("{} has not come back", describe(view))))
 }
 
-fn equal_states(views: &[ServerView<'_>]) -> Verdict {
+fn equal_states(views: &[ServerView]) -> Verdict {
     let mut up = views.iter().filter_map(|view| view.status.map(|status| (view.id, status)));
     let Some((first, state)) = up.next() else { return Ok(()) };
     match up.find(|(_, s)| (s.applied, s.state_digest) != (state.applied, state.state_digest)) {
@@ -169,7 +168,7 @@ fn equal_states(views: &[ServerView<'_>]) -> Verdict {
     }
 }
 
-fn nothing_left(views: &[ServerView<'_>]) -> Verdict {
+fn nothing_left(views: &[ServerView]) -> Verdict {
     let left = views.iter().find(|view| view.status.is_some_and(|status| status.waiting > 0));
     left.map_or(Ok(()), |view| {
         let waiting = view.status.map_or(0, |status| status.waiting);
@@ -177,8 +176,8 @@ fn nothing_left(views: &[ServerView<'_>]) -> Verdict {
     })
 }
 
-fn describe(view: &ServerView<'_>) -> String {
-    match (view.status, view.why_down) {
+fn describe(view: &ServerView) -> String {
+    match (view.status, &view.why_down) {
         (Some(s), _) => format!("server {} ({:?}, {:?})", view.id, s.role, s.phase),
         (None, Some(why)) => format!("server {} (down: {why})", view.id),
         (None, None) => format!("server {} (down)", view.id),
@@ -193,7 +192,7 @@ mod tests {
     use super::*;
     use crate::checks::testing::status;
 
-    fn well() -> Vec<ServerView<'static>> {
+    fn well() -> Vec<ServerView> {
         let view = |id, role| {
             let status = Status {
                 role,
@@ -207,13 +206,13 @@ mod tests {
         vec![view(1, Role::Following), view(2, Role::Following), view(3, Role::Leading)]
     }
 
-    fn broken(liveness: &Liveness, views: &[ServerView<'_>], waiting: Option<Waiting>) -> Vec<Rule> {
+    fn broken(liveness: &Liveness, views: &[ServerView], waiting: Option<Waiting>) -> Vec<Rule> {
         let quorums = Quorums::new(&Ensemble::plain(3, 0));
         let verdicts = liveness.judge(Instant(200_000_000), &quorums, views, waiting);
         verdicts.into_iter().filter(|(_, verdict)| verdict.is_err()).map(|(rule, _)| rule).collect()
     }
 
-    fn change(view: &mut ServerView<'_>, change: impl FnOnce(&mut Status)) {
+    fn change(view: &mut ServerView, change: impl FnOnce(&mut Status)) {
         change(view.status.as_mut().expect("it is up"));
     }
 
@@ -238,7 +237,7 @@ mod tests {
         assert_eq!(broken(&liveness(), &views, None), [Rule::V1]);
         let mut views = well();
         for view in &mut views[..2] {
-            (view.status, view.why_down) = (None, Some("foreign data"));
+            (view.status, view.why_down) = (None, Some("foreign data".into()));
         }
         assert_eq!(broken(&liveness(), &views, None), [Rule::V1]);
     }

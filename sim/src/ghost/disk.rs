@@ -14,6 +14,7 @@ use crate::checks::{
     y15_snapshot_truth,
 };
 use crate::counters::Mark;
+use crate::disk::Disk;
 
 /// Every so many syncs of a log the whole directory is recovered to compare.
 const RECOVER_EVERY: u64 = 256;
@@ -73,12 +74,8 @@ impl Ghost {
     ///
     /// # Errors
     /// The rule that the new durable state breaks.
-    pub fn durable(
-        &mut self,
-        server: ServerId,
-        operation: &FileOperation,
-        durable: &dyn Directory,
-    ) -> Checked {
+    pub fn durable(&mut self, server: ServerId, operation: &FileOperation, disk: &Disk) -> Checked {
+        let durable = &disk.durable();
         self.carried_out(server, operation);
         let facts = &self.servers[&server];
         match operation {
@@ -105,14 +102,14 @@ impl Ghost {
     ///
     /// # Errors
     /// The rule that the new durable state breaks.
-    pub fn crashed(&mut self, server: ServerId, durable: &dyn Directory) -> Checked {
+    pub fn crashed(&mut self, server: ServerId, disk: &Disk) -> Checked {
         self.counters.saw(Mark::Crashes);
         let facts = self.facts(server);
         if !facts.life.operations.is_empty() {
             self.counters.saw(Mark::CrashBetweenWrites);
         }
         self.down(server);
-        let after = self.recompute(server, durable)?;
+        let after = self.recompute(server, &disk.durable())?;
         self.changed(server, after, Cause::Crash)
     }
 
@@ -121,22 +118,22 @@ impl Ghost {
     ///
     /// # Errors
     /// The rule that the new durable state breaks.
-    pub fn damaged(&mut self, server: ServerId, durable: &dyn Directory) -> Checked {
+    pub fn damaged(&mut self, server: ServerId, disk: &Disk) -> Checked {
         let facts = self.facts(server);
         facts.harmed = true;
         facts.config.empty_is_expected = false;
-        let after = self.recompute(server, durable)?;
+        let after = self.recompute(server, &disk.durable())?;
         self.changed(server, after, Cause::Damage)
     }
 
-    /// A process starts with what recovery found in `view`, the directory as the system sees it.
+    /// A process starts with what recovery found in the directory as the system sees it.
     ///
     /// # Errors
     /// The rule that the recovery breaks.
-    pub fn recovered(&mut self, server: ServerId, view: &dyn Directory, recovered: &Recovered) -> Checked {
+    pub fn recovered(&mut self, server: ServerId, disk: &Disk, recovered: &Recovered) -> Checked {
         let found = summary(recovered);
         let config = self.servers[&server].config.clone();
-        let again = recover(&config, view).map(|again| summary(&again));
+        let again = recover(&config, &disk.view()).map(|again| summary(&again));
         let again = again.unwrap_or_else(|_| Durable::nothing(server));
         self.judge(
             Rule::R4,

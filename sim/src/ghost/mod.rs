@@ -24,7 +24,6 @@ mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use zabrus_core::config::Config;
 use zabrus_core::io::ClientId;
 use zabrus_core::message::Vote;
 use zabrus_core::service::{Operation, Request, Response, Tree};
@@ -33,6 +32,7 @@ use zabrus_core::{Instant, Position, ServerId};
 use crate::checks::{Rule, Verdict, b15_equal_states};
 use crate::counters::{Counters, Mark};
 use crate::liveness::{Liveness, ServerView};
+use crate::settings::Settings;
 use crate::violation::Violation;
 use clients::Clients;
 use durable::Durable;
@@ -63,14 +63,14 @@ pub struct Ghost {
 }
 
 impl Ghost {
-    /// An observer of servers with these configurations, which share one ensemble.
+    /// An observer of a world with these settings.
     ///
     /// # Panics
     /// If there is no server.
     #[must_use]
-    pub fn new(configs: impl IntoIterator<Item = Config>) -> Self {
-        let servers: BTreeMap<ServerId, ServerFacts> =
-            configs.into_iter().map(|config| (config.id, ServerFacts::new(config))).collect();
+    pub fn new(settings: &Settings) -> Self {
+        let facts = |id: &ServerId| (*id, ServerFacts::new(settings.config(*id, true)));
+        let servers: BTreeMap<ServerId, ServerFacts> = settings.ensemble.members.keys().map(facts).collect();
         let config = &servers.values().next().expect("a world has servers").config;
         Self {
             now: Instant(0),
@@ -150,7 +150,7 @@ impl Ghost {
     ///
     /// # Errors
     /// The liveness rule that is broken, and how.
-    pub fn quiesced(&mut self, views: &[ServerView<'_>]) -> Result<(), (&'static str, String)> {
+    pub fn quiesced(&mut self, views: &[ServerView]) -> Result<(), (&'static str, String)> {
         if !self.liveness.can_judge(self.now) {
             self.counters.saw(Mark::LivenessSkipped);
             return Ok(());

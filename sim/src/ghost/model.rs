@@ -53,7 +53,9 @@ impl Model {
     }
 
     /// What a read of `path` gives at `zxid`.
-    #[must_use]
+    ///
+    /// # Errors
+    /// As the read would be refused.
     pub fn read(&self, path: &str, zxid: Zxid) -> Result<Answer, Refusal> {
         let (data, version) = self.at(path, zxid).ok_or(Refusal::NoNode)?;
         Ok(Answer::Data { data: data.clone(), version: *version })
