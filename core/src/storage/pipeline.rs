@@ -15,8 +15,7 @@ use crate::mutated;
 pub(super) enum Job {
     /// After recovery.
     Repair {
-        /// To be saved before anything is cut, since they say what is missing.
-        epochs: Option<Epochs>,
+        stored: Option<Epochs>,
         synced: Zxid,
         leftovers: Vec<FileName>,
     },
@@ -92,16 +91,7 @@ impl Storage {
     /// What to do for `job`, now that it is its turn.
     fn stages_of(&mut self, job: &mut Job) -> Result<Vec<Stage>, String> {
         Ok(match job {
-            Job::Repair { epochs, synced, leftovers } => {
-                let mut stages = epochs.as_ref().map(save).unwrap_or_default();
-                let first = self.entries.partition_point(|entry| entry.position.zxid <= *synced);
-                let repair = self.log.repair(&self.entries.make_contiguous()[first..]);
-                if !mutated!(M34) {
-                    stages.push(repair);
-                }
-                stages.push(remove(core::mem::take(leftovers)));
-                stages
-            }
+            Job::Repair { stored, synced, leftovers } => self.repair_stages(*stored, *synced, leftovers),
             Job::Append { entries, .. } => self.log.append(entries),
             Job::Epochs(epochs) => save(epochs),
             Job::Truncate { to, removed } => {
@@ -126,6 +116,34 @@ impl Storage {
             }
             Job::Install(writer) => self.install_stages(writer),
         })
+    }
+
+    fn repair_stages(
+        &mut self,
+        stored: Option<Epochs>,
+        synced: Zxid,
+        leftovers: &mut Vec<FileName>,
+    ) -> Vec<Stage> {
+        // The names that recovery saw may be in the cache only, and nothing new may outlive them.
+        let mut stages = vec![vec![FileOperation::SyncDirectory]];
+        // The standing before anything is cut, since it says what is missing; a current epoch that
+        // recovery raised only after the history that it stands for (Y5).
+        let Epochs { server, standing, .. } = self.epochs;
+        let first = stored.unwrap_or(Epochs::new(server));
+        let first = Epochs { standing, ..first };
+        if stored != Some(first) {
+            stages.extend(save(&first));
+        }
+        let tail = self.entries.partition_point(|entry| entry.position.zxid <= synced);
+        let repair = self.log.repair(&self.entries.make_contiguous()[tail..]);
+        if !mutated!(M34) {
+            stages.push(repair);
+        }
+        if first != self.epochs {
+            stages.extend(save(&self.epochs));
+        }
+        stages.push(remove(core::mem::take(leftovers)));
+        stages
     }
 
     fn install_stages(&mut self, writer: &mut Writer) -> Vec<Stage> {

@@ -10,7 +10,7 @@ use super::{
     Directory, DiskError, Entry, Epochs, FileName, Recovered, RecoveryError, Standing, epochs, snapshot,
 };
 use crate::config::Config;
-use crate::identity::{Epoch, Position, Zxid};
+use crate::identity::{Epoch, Position, ServerId, Zxid};
 use crate::mutated;
 use crate::service::Tree;
 
@@ -162,7 +162,7 @@ pub fn recover(config: &Config, directory: &dyn Directory) -> Result<Recovered, 
         None if layout.stored.is_some() && !is_used && !had_snapshots => Standing::Sound,
         None => Standing::Blank,
     };
-    if standing != Standing::Sound {
+    if standing != Standing::Sound && !empty {
         reader.findings.push(format!("the log ends at {reached}, but should reach further: {standing:?}"));
     }
     let last_base = log.segments.last().map_or(Zxid::ZERO, |segment| segment.base.zxid);
@@ -307,13 +307,7 @@ fn recover_log(reader: &mut Reader<'_>, files: &[LogFile], start: Position, numb
 }
 
 fn recover_epochs(config: &Config, stored: Option<Epochs>, standing: Standing, last: Zxid) -> Epochs {
-    let mut epochs = stored.unwrap_or(Epochs {
-        server: config.id,
-        accepted_epoch: Epoch(0),
-        accepted_leader: None,
-        current_epoch: Epoch(0),
-        standing,
-    });
+    let mut epochs = stored.unwrap_or(Epochs::new(config.id));
     // R3: a transaction of an epoch sits on top of that epoch's whole initial history, so a crash
     // between log and epochs is repaired here (ZOOKEEPER-1653).
     epochs.current_epoch = epochs.current_epoch.max(last.epoch());
@@ -323,6 +317,14 @@ fn recover_epochs(config: &Config, stored: Option<Epochs>, standing: Standing, l
     }
     epochs.standing = epochs.standing.worse(standing);
     epochs
+}
+
+impl Epochs {
+    /// Those of a server that has promised nothing.
+    pub(super) fn new(server: ServerId) -> Self {
+        let (accepted_leader, standing) = (None, Standing::Sound);
+        Self { server, accepted_epoch: Epoch(0), accepted_leader, current_epoch: Epoch(0), standing }
+    }
 }
 
 impl Standing {

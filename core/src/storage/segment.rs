@@ -119,14 +119,13 @@ impl Slot {
     }
 }
 
-/// Everything before the records, for a log of which everything up to `durable` is durable. The
-/// slots have the numbers from `number` on.
-pub(super) fn new_block(header: Header, number: u64, durable: Zxid) -> Vec<u8> {
+/// The first bytes of a new segment.
+pub(super) fn new_block(header: Header) -> Vec<u8> {
     let mut block = vec![0; BLOCK_BYTES as usize];
     let mut put = |offset: usize, bytes: &[u8]| block[offset..offset + bytes.len()].copy_from_slice(bytes);
     put(0, &header.encode());
-    for number in number..number + NEW_SLOTS {
-        let slot = Slot { number, intent: durable, durable };
+    for number in header.number..header.number + NEW_SLOTS {
+        let slot = Slot { number, intent: header.base.zxid, durable: header.base.zxid };
         put(slot.offset() as usize, &slot.encode());
     }
     block

@@ -58,11 +58,8 @@ impl Storage {
         let entries = VecDeque::from(core::mem::take(&mut recovered.entries));
         let last = entries.back().map_or(base, |entry| entry.position);
         let layout = core::mem::take(&mut recovered.layout);
-        let repair = Job::Repair {
-            epochs: (layout.stored != Some(recovered.epochs)).then_some(recovered.epochs),
-            synced: layout.synced,
-            leftovers: layout.leftovers,
-        };
+        let repair =
+            Job::Repair { stored: layout.stored, synced: layout.synced, leftovers: layout.leftovers };
         Self {
             chunk_bytes: config.chunk_bytes,
             snapshots_kept: config.snapshots_kept.max(1),
