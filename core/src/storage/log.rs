@@ -123,9 +123,9 @@ impl Log {
     /// Makes what was recovered durable (R1). It is written and cut again, not only synced: after
     /// a failed sync the page cache may call clean what the disk does not have. `tail` are the
     /// entries that may be in the page cache only.
-    pub(super) fn repair(&mut self, tail: &[Entry]) -> Stage {
+    pub(super) fn repair(&mut self, tail: &[Entry]) -> Vec<Stage> {
         if self.segments.is_empty() {
-            return self.create_segment(self.written);
+            return vec![self.create_segment(self.written)];
         }
         let Segment { base, number, end } = self.last();
         let file = names::log(base.zxid);
@@ -143,12 +143,15 @@ impl Log {
             let bytes = encode_records(offset, tail).into();
             stage.push(FileOperation::Write { file: file.clone(), offset, bytes });
         }
+        stage.push(FileOperation::Sync { file: file.clone() });
+        // Only now, since they vouch for the tail.
+        let mut slots = Vec::new();
         for _ in 0..NEW_SLOTS {
-            stage.push(self.write_slot(&file, self.written.zxid, self.written.zxid));
+            slots.push(self.write_slot(&file, self.written.zxid, self.written.zxid));
         }
-        stage.push(FileOperation::Sync { file });
+        slots.push(FileOperation::Sync { file });
         self.allocated = end;
-        stage
+        vec![stage, slots]
     }
 
     /// Forgets the segments before the one that holds the entry after `zxid`.

@@ -137,7 +137,7 @@ impl Storage {
         let tail = self.entries.partition_point(|entry| entry.position.zxid <= synced);
         let repair = self.log.repair(&self.entries.make_contiguous()[tail..]);
         if !mutated!(M34) {
-            stages.push(repair);
+            stages.extend(repair);
         }
         if first != self.epochs {
             stages.extend(save(&self.epochs));
