@@ -1,5 +1,6 @@
 //! The jobs that must reach the disk in order, one at a time.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -37,7 +38,7 @@ pub(super) enum Job {
         error: Option<DiskError>,
     },
     /// A received snapshot replaces the log.
-    Install(Writer),
+    Install(Box<Writer>),
 }
 
 pub(super) struct Running {
@@ -200,9 +201,9 @@ impl Storage {
                 self.retire();
                 StorageEvent::SnapshotSaved(label)
             }
-            Job::Install(Writer { label, .. }) => {
-                self.durable = label.zxid;
-                StorageEvent::Installed(label)
+            Job::Install(writer) => {
+                self.durable = writer.label.zxid;
+                StorageEvent::Installed(writer.label)
             }
         };
         assert!(self.durable <= self.last.zxid, "durable {} beyond logged {}", self.durable, self.last);

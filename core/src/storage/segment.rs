@@ -12,6 +12,7 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::RangeInclusive;
 
 use crate::identity::{HistoryDigest, Position, Zxid};
 
@@ -166,6 +167,18 @@ pub fn follows(previous: Zxid, zxid: Zxid) -> bool {
     } else {
         zxid.epoch() > previous.epoch() && zxid.counter() == 1
     }
+}
+
+/// The highest zxid within `range` of all records in `bytes`, connected or not. For logs with a
+/// hole: what lies behind it was acknowledged as well.
+pub(super) fn highest_record(offset: u64, bytes: &[u8], range: RangeInclusive<Zxid>) -> Option<Zxid> {
+    let record = |at: usize| {
+        let rest = &bytes[at..];
+        let zxid = u64_at(rest, 8).map(Zxid).filter(|zxid| range.contains(zxid))?;
+        let body = rest.get(8..(u32_at(rest, 0)? as usize).checked_add(8)?)?;
+        (u32_at(rest, 4)? == record_checksum(offset + at as u64, body)).then_some(zxid)
+    };
+    (0..bytes.len()).filter_map(record).max()
 }
 
 /// One record.

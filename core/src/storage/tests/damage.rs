@@ -155,6 +155,23 @@ fn a_mark_without_its_bytes_is_torn_and_a_hole_below_it_is_damage() {
 }
 
 #[test]
+fn records_behind_a_hole_count_even_if_their_slot_is_lost() {
+    let (mut disk, mut life) = first_life();
+    life.storage.save_epochs(epochs(1, 1));
+    append(&mut life.storage, 1, 3);
+    disk.serve(&mut life.storage, ALL);
+    append(&mut life.storage, 1, 3);
+    disk.serve(&mut life.storage, ALL);
+    let record = 24 + payload(zxid(1, 1), 7).len();
+    let file = disk.bytes_mut(&names::log(Zxid::ZERO));
+    let newest = segment::Slot::all(file).max_by_key(|slot| slot.number).unwrap();
+    assert_eq!(newest.intent, zxid(1, 6));
+    file[newest.offset() as usize] ^= 1;
+    file[4096 + record] ^= 1;
+    assert_eq!(recover(&config(), &disk).unwrap().epochs.standing, Standing::Damaged(zxid(1, 6)));
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_damage_and_a_disk_that_cannot_be_read_is_refused() {
     let (mut disk, history) = directory();
     let all: Vec<FileName> = disk.list().into_iter().map(|(name, _)| name).collect();
