@@ -136,8 +136,9 @@ impl Storage {
             stages.extend(save(&first));
         }
         let tail = self.entries.partition_point(|entry| entry.position.zxid <= synced);
+        let is_first = self.log.segments.is_empty();
         let repair = self.log.repair(&self.entries.make_contiguous()[tail..]);
-        if !mutated!(M34) {
+        if is_first || !mutated!(M34) {
             stages.extend(repair);
         }
         if first != self.epochs {

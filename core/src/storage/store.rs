@@ -203,6 +203,9 @@ impl Storage {
 
     /// Lets memory forget entries up to `zxid`, all of which must be applied and durable.
     pub fn forget(&mut self, zxid: Zxid) {
+        if zxid <= self.base.zxid {
+            return;
+        }
         assert!(zxid <= self.durable, "{zxid} is not durable");
         let rest = self.entries.split_off(self.index_after(zxid));
         if let Some(forgotten) = self.entries.back() {
