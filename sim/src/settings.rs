@@ -1,0 +1,314 @@
+//! What defines a run apart from its seed.
+//!
+//! Ranges are pairs of a smallest and a largest value, both possible. Rates are integers per
+//! mille.
+
+use serde::{Deserialize, Serialize};
+use zabrus_core::config::{Config, ElectionAlgorithm};
+use zabrus_core::quorum::Ensemble;
+use zabrus_core::{Duration, ServerId};
+
+use crate::fault::FaultKind;
+
+/// Everything that defines a run apart from the seed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The servers.
+    pub ensemble: Ensemble,
+    /// How they elect.
+    pub election: ElectionAlgorithm,
+    /// [`Config::tick_time`].
+    pub tick_time: Duration,
+    /// [`Config::init_limit`].
+    pub init_limit: u32,
+    /// [`Config::sync_limit`].
+    pub sync_limit: u32,
+    /// [`Config::sync_window`].
+    pub sync_window: usize,
+    /// [`Config::disk_sync_percent`].
+    pub disk_sync_percent: u32,
+    /// [`Config::snapshot_interval`].
+    pub snapshot_interval: u64,
+    /// [`Config::segment_bytes`].
+    pub segment_bytes: u64,
+    /// [`Config::preallocate_bytes`].
+    pub preallocate_bytes: u64,
+    /// [`Config::chunk_bytes`].
+    pub chunk_bytes: usize,
+    /// [`Config::counter_limit`].
+    pub counter_limit: u32,
+    /// [`Config::link_checks`].
+    pub link_checks: bool,
+    /// The connections between servers.
+    pub network: NetworkSettings,
+    /// The disks.
+    pub disk: DiskSettings,
+    /// The clocks.
+    pub clock: ClockSettings,
+    /// The clients.
+    pub load: LoadSettings,
+    /// Time from the end of a process to its restart, where the process ended by itself.
+    pub restart_micros: (u64, u64),
+    /// All servers start at the beginning. Otherwise each waits for its `Start`.
+    pub start_all: bool,
+    /// The faults that may happen, and how often each compared with the others.
+    pub faults: Vec<FaultRate>,
+    /// Time between one fault and the next.
+    pub fault_gap_micros: (u64, u64),
+    /// How long the faults go on.
+    pub duration: Duration,
+    /// Time after the faults until everything must be well again.
+    pub settle: Duration,
+    /// The faults leave the ensemble recoverable: after them it must recover. Otherwise only
+    /// safety is checked.
+    pub liveness_expected: bool,
+}
+
+/// A kind of fault and its weight among the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaultRate {
+    /// The kind.
+    pub kind: FaultKind,
+    /// Its weight.
+    pub weight: u32,
+}
+
+/// What carries frames between servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Transport {
+    /// Connections like TCP, as harsh as zab.md section 15 asks: in order, but a break loses a
+    /// suffix, and each end learns of it at its own time.
+    Stream,
+    /// Single frames that are lost, delayed, duplicated and reordered.
+    Datagram,
+}
+
+/// The connections between servers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NetworkSettings {
+    /// What carries frames.
+    pub mode: Transport,
+    /// Each direction of each link draws its own range of latencies within this one.
+    pub latency_micros: (u64, u64),
+    /// Frames that take much longer than their link's latency.
+    pub slow_per_mille: u32,
+    /// How much longer these take.
+    pub slow_micros: (u64, u64),
+    /// Datagrams that vanish.
+    pub loss_per_mille: u32,
+    /// Datagrams that arrive twice.
+    pub duplicate_per_mille: u32,
+    /// Datagrams that are overtaken by later ones.
+    pub reorder_per_mille: u32,
+    /// Time until a broken connection is opened again.
+    pub reconnect_micros: (u64, u64),
+    /// Time until an end notices a break.
+    pub notice_micros: (u64, u64),
+    /// Ends that notice late (half-open connections).
+    pub late_notice_per_mille: u32,
+    /// Time until these notice.
+    pub late_notice_micros: (u64, u64),
+    /// Time until traffic that cannot pass counts as a break.
+    pub stall_micros: (u64, u64),
+}
+
+/// The disks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DiskSettings {
+    /// Time for everything that only reaches the page cache.
+    pub write_micros: (u64, u64),
+    /// Time for a sync.
+    pub sync_micros: (u64, u64),
+    /// Operations that stall.
+    pub stall_per_mille: u32,
+    /// How long.
+    pub stall_micros: (u64, u64),
+    /// After a failed sync the page cache shows what will never reach the disk, as on ext4;
+    /// otherwise it shows what the disk holds, as on btrfs.
+    pub failed_sync_keeps_cache: bool,
+    /// Creations, renames and removals that were not synced survive a power loss in any
+    /// combination; otherwise in order, as a journalling file system has it.
+    pub names_reorder: bool,
+}
+
+/// The clocks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClockSettings {
+    /// The largest drift of a monotonic clock in either direction, per million.
+    pub drift_per_million: u32,
+    /// The largest difference of a wall clock from the right time at the start, in either
+    /// direction.
+    pub wall_skew_millis: u64,
+}
+
+/// The clients.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LoadSettings {
+    /// How many.
+    pub clients: u32,
+    /// Time between two requests of one client.
+    pub interval_micros: (u64, u64),
+    /// Requests of one client that may wait for an answer at the same time.
+    pub pipeline: u32,
+    /// The size of the data of a node; at least the 8 bytes that make each value unique.
+    pub value_bytes: (u64, u64),
+    /// How many different nodes there may be.
+    pub keys: u32,
+    /// Reads among the requests.
+    pub reads_percent: u32,
+    /// Syncs among the requests.
+    pub sync_percent: u32,
+    /// Changes that demand a version.
+    pub versioned_percent: u32,
+    /// Time between client and server.
+    pub latency_micros: (u64, u64),
+    /// Time without an answer after which a client tries another server.
+    pub patience_micros: (u64, u64),
+    /// Time of load between two quiet periods.
+    pub busy_micros: (u64, u64),
+    /// How long a quiet period lasts; (0, 0) for none.
+    pub quiet_micros: (u64, u64),
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            ensemble: Ensemble::plain(3, 0),
+            election: ElectionAlgorithm::Fast,
+            tick_time: Duration::from_millis(2_000),
+            init_limit: 10,
+            sync_limit: 5,
+            sync_window: 500,
+            disk_sync_percent: 33,
+            snapshot_interval: 200,
+            segment_bytes: 64 << 10,
+            preallocate_bytes: 16 << 10,
+            chunk_bytes: 4 << 10,
+            counter_limit: u32::MAX,
+            link_checks: true,
+            network: NetworkSettings::default(),
+            disk: DiskSettings::default(),
+            clock: ClockSettings::default(),
+            load: LoadSettings::default(),
+            restart_micros: (100_000, 3_000_000),
+            start_all: true,
+            faults: Vec::new(),
+            fault_gap_micros: (200_000, 5_000_000),
+            duration: Duration::from_seconds(60),
+            settle: Duration::from_seconds(120),
+            liveness_expected: true,
+        }
+    }
+}
+
+impl Default for NetworkSettings {
+    fn default() -> Self {
+        Self {
+            mode: Transport::Stream,
+            latency_micros: (200, 2_000),
+            slow_per_mille: 1,
+            slow_micros: (10_000, 200_000),
+            loss_per_mille: 0,
+            duplicate_per_mille: 0,
+            reorder_per_mille: 0,
+            reconnect_micros: (1_000, 500_000),
+            notice_micros: (0, 5_000),
+            late_notice_per_mille: 200,
+            late_notice_micros: (500_000, 10_000_000),
+            stall_micros: (2_000_000, 15_000_000),
+        }
+    }
+}
+
+impl Default for DiskSettings {
+    fn default() -> Self {
+        Self {
+            write_micros: (20, 200),
+            sync_micros: (1_000, 10_000),
+            stall_per_mille: 0,
+            stall_micros: (50_000, 2_000_000),
+            failed_sync_keeps_cache: true,
+            names_reorder: false,
+        }
+    }
+}
+
+impl Default for ClockSettings {
+    fn default() -> Self {
+        Self { drift_per_million: 50, wall_skew_millis: 1_000 }
+    }
+}
+
+impl Default for LoadSettings {
+    fn default() -> Self {
+        Self {
+            clients: 3,
+            interval_micros: (50_000, 500_000),
+            pipeline: 4,
+            value_bytes: (8, 100),
+            keys: 50,
+            reads_percent: 30,
+            sync_percent: 3,
+            versioned_percent: 20,
+            latency_micros: (100, 1_000),
+            patience_micros: (5_000_000, 20_000_000),
+            busy_micros: (5_000_000, 30_000_000),
+            quiet_micros: (2_000_000, 10_000_000),
+        }
+    }
+}
+
+impl Settings {
+    /// What the server `id` is told at its start. Its disk is new, or was never taken away from
+    /// it, if `empty_is_expected`.
+    #[must_use]
+    pub fn config(&self, id: ServerId, empty_is_expected: bool) -> Config {
+        Config {
+            election: self.election,
+            tick_time: self.tick_time,
+            init_limit: self.init_limit,
+            sync_limit: self.sync_limit,
+            sync_window: self.sync_window,
+            disk_sync_percent: self.disk_sync_percent,
+            snapshot_interval: self.snapshot_interval,
+            segment_bytes: self.segment_bytes,
+            preallocate_bytes: self.preallocate_bytes,
+            chunk_bytes: self.chunk_bytes,
+            counter_limit: self.counter_limit,
+            link_checks: self.link_checks,
+            empty_is_expected,
+            ..Config::new(id, self.ensemble.clone())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_survive_a_round_trip_and_missing_keys_are_defaults() {
+        let settings = Settings::default();
+        let text = serde_json::to_string(&settings).unwrap();
+        assert_eq!(serde_json::from_str::<Settings>(&text).unwrap(), settings);
+        assert_eq!(serde_json::from_str::<Settings>("{}").unwrap(), settings);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused() {
+        assert!(serde_json::from_str::<Settings>(r#"{"load": {"customers": 3}}"#).is_err());
+    }
+
+    #[test]
+    fn every_server_is_told_the_settings() {
+        let settings = Settings { sync_window: 7, ..Settings::default() };
+        let config = settings.config(ServerId(2), false);
+        assert_eq!((config.id, config.sync_window, config.empty_is_expected), (ServerId(2), 7, false));
+    }
+}
