@@ -61,11 +61,9 @@ pub struct Config {
     /// a lost disk. Otherwise an empty server has no vote until it was synchronized
     /// (ZOOKEEPER-2325).
     pub empty_is_expected: bool,
-    /// Links check incarnation and sequence numbers (zab.md section 15). Only the simulator
+    /// Links check connections and sequence numbers (zab.md section 15). Only the simulator
     /// switches this off, to see that safety does not depend on it.
     pub link_checks: bool,
-    /// Requests of clients that a server holds before it stops reading from clients.
-    pub outstanding_limit: usize,
 }
 
 impl Config {
@@ -91,7 +89,6 @@ impl Config {
             counter_limit: u32::MAX,
             empty_is_expected: true,
             link_checks: true,
-            outstanding_limit: 1_000,
         }
     }
 }

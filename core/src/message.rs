@@ -160,8 +160,10 @@ pub enum Message {
     Diff {
         /// The leader's epoch.
         epoch: Epoch,
-        /// The position from which the leader continues.
+        /// The position from which the leader continues: the end of the learner's log.
         base: Position,
+        /// Where the synchronization will end.
+        end: Zxid,
     },
     /// TRUNC: cut your log after `to`, which it must contain.
     Trunc {

@@ -359,3 +359,47 @@ impl DiskFault {
 }
 
 mod words;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_survives_a_round_trip_as_text() {
+        let faults = [
+            Fault::PowerLoss([ServerId(1), ServerId(3)].into()),
+            Fault::Partition { shape: Shape::OneWay, blocked: vec![(ServerId(1), ServerId(2))] },
+            Fault::Disk { server: ServerId(2), fault: DiskFault::SyncErrors(Failing::Once) },
+            Fault::Clog { from: ServerId(1), to: ServerId(2), extra: Duration::from_millis(5) },
+            Fault::Heal,
+        ];
+        for fault in faults {
+            let text = serde_json::to_string(&fault).unwrap();
+            assert_eq!(serde_json::from_str::<Fault>(&text).unwrap(), fault, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_fault_of_kind_is_named_as_people_read_it() {
+        for kind in FaultKind::ALL {
+            assert_eq!(serde_json::to_string(kind).unwrap(), format!("\"{kind}\""));
+        }
+    }
+
+    #[test]
+    fn what_ends_a_fault_is_not_counted_as_one() {
+        let repair = Fault::Disk { server: ServerId(1), fault: DiskFault::Repair };
+        let unclog = Fault::Clog { from: ServerId(1), to: ServerId(2), extra: Duration::ZERO };
+        for end in [Fault::Start(ServerId(1)), Fault::Resume(ServerId(1)), Fault::Heal, repair, unclog] {
+            assert_eq!(end.kind(), None, "{end}");
+        }
+    }
+
+    #[test]
+    fn an_error_that_strikes_once_is_gone_afterwards() {
+        let mut failing = Failing::Once;
+        assert!(failing.strikes() && !failing.strikes());
+        let mut failing = Failing::ForGood;
+        assert!(failing.strikes() && failing.strikes());
+    }
+}

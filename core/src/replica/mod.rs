@@ -1,17 +1,69 @@
-//! One server: role, phases, links, log, state.
+//! One server: its role, and what every role shares.
+//!
+//! ```text
+//! Settling -> Looking -> Leading | Following | Observing -> Settling -> ...
+//! ```
+//!
+//! A role owns what means something only in it, and is consumed when the server leaves it. Between
+//! two roles the server settles: it waits until everything that the last role wrote is on the
+//! disk, so that what it votes with is what a restart would find (R7, R12, ZOOKEEPER-4712).
+
+mod choose;
+mod clients;
+mod handler;
+mod leader;
+mod learner;
+mod link;
+#[cfg(feature = "mutants")]
+mod planted;
+mod server;
+
+use alloc::boxed::Box;
+use alloc::string::String;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::config::Config;
-use crate::event::{Phase, Role};
-use crate::identity::{Epoch, Position, ServerId, Zxid};
-use crate::io::{Input, Output};
-use crate::message::Vote;
-use crate::service::Tree;
-use crate::storage::{Epochs, Recovered, Storage};
-use crate::time::{Instant, Now};
+use crate::election::{Candidacy, Election, ElectionOutput};
+use crate::event::{Departure, Event, Phase, Role};
+use crate::identity::{Bytes, Epoch, Position, ServerId, Zxid};
+use crate::io::{ClientId, Command, ConnectionId, Input, Output};
+use crate::message::{Frame, LinkIncarnation, SenderState, Vote};
+use crate::mutated;
+use crate::service::{Operation, Origin, Request, Tree, Write};
+use crate::storage::{Epochs, Recovered, Standing, Storage, StorageEvent};
+use crate::time::{Duration, Instant, Now};
+use leader::Leader;
+use learner::Learner;
+use link::NewestVotes;
+use server::Server;
+
+/// A role goes on, or it is over.
+type Step = Result<(), Departure>;
 
 /// One server of an ensemble. Feed it with [`Replica::handle`], and **drain [`Replica::poll`] to
 /// `None` before the next input**.
-pub struct Replica {}
+pub struct Replica {
+    server: Server,
+    election: Election,
+    votes: NewestVotes,
+    votes_sent: u64,
+    role: State,
+}
+
+enum State {
+    /// Waiting for the disk. `started` is false until the repair after the start is done, and
+    /// `not_before` keeps an observer from coming back at once.
+    Settling {
+        started: bool,
+        not_before: Instant,
+    },
+    Looking,
+    Learning(Box<Learner>),
+    Leading(Box<Leader>),
+    Halted,
+}
 
 /// What can be seen of a replica from outside, at no cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,41 +106,471 @@ impl Replica {
     /// A server at its start, with what [`crate::storage::recover`] found on its disk. `seed` is
     /// all the entropy that it ever has.
     #[must_use]
-    pub fn new(_config: Config, _recovered: Recovered, _seed: [u8; 32], _now: Now) -> Self {
-        unimplemented!()
+    pub fn new(config: Config, mut recovered: Recovered, seed: [u8; 32], now: Now) -> Self {
+        let mut random = ChaCha8Rng::from_seed(seed);
+        let incarnation = random.next_u64();
+        let storage = Storage::new(&config, &mut recovered, incarnation);
+        let election = Election::new(&config);
+        let mut server = Server::new(config, now, random, storage);
+        let epochs = recovered.epochs;
+        server.emit(Event::Recovered {
+            last: server.storage.last(),
+            snapshot: recovered.snapshot.as_ref().map_or(Zxid::ZERO, |(label, _)| label.zxid),
+            accepted_epoch: epochs.accepted_epoch,
+            current_epoch: epochs.current_epoch,
+            empty: recovered.empty,
+            cut_bytes: recovered.cut_bytes,
+        });
+        if epochs.standing != Standing::Sound {
+            let reason = recovered.findings.join("; ");
+            server.emit(Event::InDoubt { standing: epochs.standing, reason });
+        }
+        if let Some((label, tree)) = recovered.snapshot {
+            server.replace_state(label, tree);
+        }
+        let role = State::Settling { started: false, not_before: now.monotonic };
+        let mut replica = Self { server, election, votes: NewestVotes::default(), votes_sent: 0, role };
+        replica.announce();
+        replica.run();
+        replica
     }
 
     /// Takes one input.
-    pub fn handle(&mut self, _now: Now, _input: Input) {
-        unimplemented!()
+    pub fn handle(&mut self, now: Now, input: Input) {
+        debug_assert!(self.server.outputs.is_empty(), "outputs are drained before the next input");
+        if matches!(self.role, State::Halted) {
+            return;
+        }
+        self.server.now = now;
+        match input {
+            Input::Tick => {}
+            Input::Connected { peer, connection } => {
+                self.server.connections.insert(peer, connection);
+                self.connection_changed(peer);
+                self.election.connected(now.monotonic, peer);
+            }
+            Input::Disconnected { peer, connection } => {
+                if self.server.connections.get(&peer) == Some(&connection) {
+                    self.server.connections.remove(&peer);
+                    self.connection_changed(peer);
+                }
+            }
+            Input::Frame { peer, connection, bytes } => self.on_frame(peer, connection, &bytes),
+            Input::Disk(completion) => self.server.storage.handle(completion),
+            Input::ClientFrame { client, bytes } => self.on_request(client, &bytes),
+            Input::ClientGone { client } => self.server.clients.gone(client),
+            Input::Command(Command::Elect(leader)) => {
+                if matches!(self.role, State::Looking) {
+                    self.election.elect(leader);
+                }
+            }
+        }
+        self.run();
     }
 
     /// The next thing for the driver to do.
     pub fn poll(&mut self) -> Option<Output> {
-        unimplemented!()
+        self.server.outputs.pop_front()
     }
 
     /// When [`Input::Tick`] is needed, [`Instant::NEVER`] if it is not.
     #[must_use]
     pub fn deadline(&self) -> Instant {
-        unimplemented!()
+        let role = match &self.role {
+            State::Settling { started: true, not_before } if self.server.storage.is_settled() => *not_before,
+            State::Settling { .. } => Instant::NEVER,
+            State::Looking => Instant::NEVER,
+            State::Learning(learner) => learner.deadline(),
+            State::Leading(leader) => leader.deadline(),
+            State::Halted => return Instant::NEVER,
+        };
+        role.min(self.election.deadline())
     }
 
     /// What can be seen from outside.
     #[must_use]
     pub fn status(&self) -> Status {
-        unimplemented!()
+        let server = &self.server;
+        let (role, phase) = self.role();
+        let (leader, epoch, serving, links, questions) = match &self.role {
+            State::Settling { .. } | State::Looking | State::Halted => (None, None, false, 0, 0),
+            State::Learning(learner) => {
+                let links = usize::from(learner.is_linked());
+                (Some(learner.leader), learner.epoch, learner.serving(), links, 0)
+            }
+            State::Leading(leader) => {
+                (Some(server.id()), Some(leader.epoch), leader.serving(), leader.links(), leader.questions())
+            }
+        };
+        Status {
+            id: server.id(),
+            role,
+            phase,
+            leader,
+            epoch,
+            epochs: server.storage.epochs(),
+            logged: server.storage.last(),
+            durable: server.storage.durable(),
+            committed: server.committed,
+            applied: server.applied,
+            state_digest: server.tree.digest(),
+            round: self.election.round(),
+            vote: self.election.vote(),
+            serving,
+            waiting: server.clients.waiting() + questions,
+            links,
+        }
     }
 
     /// The log, for checkers.
     #[must_use]
     pub fn storage(&self) -> &Storage {
-        unimplemented!()
+        &self.server.storage
     }
 
     /// The state, for checkers.
     #[must_use]
     pub fn tree(&self) -> &Tree {
-        unimplemented!()
+        &self.server.tree
+    }
+
+    fn role(&self) -> (Role, Phase) {
+        match &self.role {
+            State::Settling { .. } => (Role::Settling, Phase::Election),
+            State::Looking => (Role::Looking, Phase::Election),
+            State::Learning(learner) => (learner.role(), learner.phase()),
+            State::Leading(leader) => (Role::Leading, leader.phase()),
+            State::Halted => (Role::Halted, Phase::Election),
+        }
+    }
+
+    fn serving(&self) -> bool {
+        match &self.role {
+            State::Learning(learner) => learner.serving(),
+            State::Leading(leader) => leader.serving(),
+            State::Settling { .. } | State::Looking | State::Halted => false,
+        }
+    }
+
+    fn announce(&mut self) {
+        let (role, phase) = self.role();
+        self.server.emit(Event::RoleChanged { role, phase, leader: None, epoch: None });
+    }
+
+    /// Runs what is due, and whatever follows from it, until nothing does.
+    fn run(&mut self) {
+        let step = match &mut self.role {
+            State::Learning(learner) => learner.tick(&mut self.server),
+            State::Leading(leader) => leader.tick(&mut self.server),
+            State::Settling { .. } | State::Looking | State::Halted => Ok(()),
+        };
+        self.or_leave(step);
+        self.election.tick(self.server.time());
+        loop {
+            if let Some(event) = self.server.storage.poll_event() {
+                self.on_storage(event);
+            } else if let Some(output) = self.election.poll() {
+                self.on_election(output);
+            } else if self.server.deliver() {
+                self.delivered();
+            } else if !self.look_when_settled() {
+                break;
+            }
+        }
+        if let State::Leading(leader) = &mut self.role {
+            leader.ping(&mut self.server);
+        }
+        let server = &mut self.server;
+        server.clients.answer(&server.tree, server.applied.zxid, &mut server.outputs);
+        if !matches!(self.role, State::Halted) {
+            while let Some(operation) = self.server.storage.poll_operation() {
+                self.server.outputs.push_back(Output::Disk(operation));
+            }
+        }
+    }
+
+    fn delivered(&mut self) {
+        let (_, phase) = self.role();
+        if phase == Phase::Broadcast {
+            self.server.save_snapshot_if_due();
+        }
+        if let State::Leading(leader) = &mut self.role {
+            leader.delivered(&mut self.server);
+        }
+    }
+
+    fn on_storage(&mut self, event: StorageEvent) {
+        match &event {
+            StorageEvent::Failed(reason) => return self.halt(reason.clone()),
+            StorageEvent::Ready => {
+                if let State::Settling { started, .. } = &mut self.role {
+                    *started = true;
+                }
+            }
+            StorageEvent::Installed(label) => {
+                self.server.needs_snapshot = false;
+                if let Some(builder) = self.server.installing.take() {
+                    self.server.replace_state(*label, builder.finish());
+                    self.server.emit(Event::SnapshotInstalled { label: *label });
+                }
+            }
+            StorageEvent::SnapshotSaved(label) => self.server.emit(Event::SnapshotSaved { label: *label }),
+            StorageEvent::SnapshotAbandoned(label, error) => {
+                let reason = alloc::format!("the snapshot at {} was given up: {error}", label.zxid);
+                self.server.emit(Event::DiskFailed { reason });
+            }
+            _ => {}
+        }
+        let step = match &mut self.role {
+            State::Learning(learner) => {
+                let serving = learner.serving();
+                let step = learner.on_storage(&mut self.server, &event);
+                self.started_serving(serving);
+                step
+            }
+            State::Leading(leader) => {
+                let serving = leader.serving();
+                let step = leader.on_storage(&mut self.server, &event);
+                self.started_serving(serving);
+                step
+            }
+            State::Settling { .. } | State::Looking | State::Halted => Ok(()),
+        };
+        self.or_leave(step);
+    }
+
+    /// Whoever begins to serve names the new epoch in its final vote (zab.md section 1.8).
+    fn started_serving(&mut self, before: bool) {
+        let epoch = match &self.role {
+            State::Learning(learner) => learner.epoch,
+            State::Leading(leader) => Some(leader.epoch),
+            State::Settling { .. } | State::Looking | State::Halted => None,
+        };
+        if let (true, false, Some(epoch)) = (self.serving(), before, epoch) {
+            self.election.refresh(epoch);
+        }
+    }
+
+    fn halt(&mut self, reason: String) {
+        self.server.emit(Event::DiskFailed { reason: reason.clone() });
+        self.leave(Departure::DiskFailed);
+        self.role = State::Halted;
+        self.announce();
+        self.server.outputs.push_back(Output::Halt { reason });
+    }
+
+    fn or_leave(&mut self, step: Step) {
+        if let Err(why) = step {
+            self.leave(why);
+        }
+    }
+
+    /// Ends the present role.
+    fn leave(&mut self, why: Departure) {
+        let (role, _) = self.role();
+        match core::mem::replace(&mut self.role, State::Halted) {
+            State::Learning(learner) => learner.hang_up(&mut self.server),
+            State::Leading(mut leader) => leader.hang_up(&mut self.server),
+            State::Settling { .. } | State::Looking | State::Halted => {}
+        }
+        self.server.emit(Event::Left { role, why });
+        self.server.clients.close_all(&mut self.server.outputs);
+        self.server.storage.abort_install();
+        self.server.pinned = None;
+        self.election.leave();
+        let delay = match role {
+            // Observers do not come back all at the same moment (zab.md section 7).
+            Role::Observing => {
+                Duration(self.server.random.next_u64() % self.server.config.finalize_wait.0.max(1))
+            }
+            // A role that could not even begin is not tried again at once.
+            Role::Looking => self.server.config.tick_time,
+            _ => Duration::ZERO,
+        };
+        self.role = State::Settling { started: true, not_before: self.server.time() + delay };
+        self.announce();
+    }
+
+    /// Starts an election when the disk has everything. Returns whether it did.
+    fn look_when_settled(&mut self) -> bool {
+        let State::Settling { started: true, not_before } = self.role else { return false };
+        if not_before > self.server.time() || !(self.server.storage.is_settled() || mutated!(M08)) {
+            return false;
+        }
+        if self.server.storage.is_settled() {
+            // A received snapshot that was not complete is gone.
+            self.server.installing = None;
+        }
+        self.role = State::Looking;
+        self.announce();
+        let epochs = self.server.storage.epochs();
+        let may_vote =
+            self.server.is_voter() && matches!(epochs.standing, Standing::Sound | Standing::Torn(_));
+        self.election.look(
+            self.server.time(),
+            Candidacy {
+                current_epoch: epochs.current_epoch,
+                last_zxid: self.server.claimed_last().zxid,
+                may_vote,
+            },
+        );
+        true
+    }
+
+    fn on_election(&mut self, output: ElectionOutput) {
+        match output {
+            ElectionOutput::Event(event) => self.server.emit(event),
+            ElectionOutput::Send(peer, notification) => {
+                if let Some(connection) = self.server.connections.get(&peer) {
+                    self.votes_sent += 1;
+                    let sequence = self.votes_sent;
+                    let frame = Frame::Vote { boot: self.server.boot, sequence, notification };
+                    self.server.outputs.push_back(Output::Send { peer, connection: *connection, frame });
+                }
+            }
+            ElectionOutput::Decided(leader) => self.take_role(leader),
+        }
+    }
+
+    fn take_role(&mut self, leader: ServerId) {
+        if !matches!(self.role, State::Looking) {
+            return;
+        }
+        if leader == self.server.id() {
+            if !self.server.may_promise() {
+                return self.leave(Departure::EstablishmentTimedOut);
+            }
+            match Leader::new(&mut self.server) {
+                Ok(leader) => self.role = State::Leading(Box::new(leader)),
+                Err(why) => return self.leave(why),
+            }
+            self.election.settle(SenderState::Leading);
+            if let State::Leading(leader) = &mut self.role {
+                leader.gather(&mut self.server);
+            }
+        } else {
+            let state = if self.server.is_voter() { SenderState::Following } else { SenderState::Observing };
+            self.election.settle(state);
+            let learner = Learner::new(&mut self.server, leader);
+            self.role = State::Learning(Box::new(learner));
+        }
+    }
+
+    fn connection_changed(&mut self, peer: ServerId) {
+        let step = match &mut self.role {
+            State::Learning(learner) => learner.connection_changed(&mut self.server, peer),
+            State::Leading(leader) => {
+                leader.connection_changed(&mut self.server, peer);
+                Ok(())
+            }
+            State::Settling { .. } | State::Looking | State::Halted => Ok(()),
+        };
+        self.or_leave(step);
+    }
+
+    fn on_frame(&mut self, peer: ServerId, connection: ConnectionId, bytes: &[u8]) {
+        let current = self.server.connections.get(&peer) == Some(&connection);
+        if !self.server.config.ensemble.members.contains_key(&peer)
+            || (!current && self.server.config.link_checks)
+        {
+            return self.server.emit(Event::StaleFrame { peer });
+        }
+        let Ok(frame) = Frame::decode(bytes) else {
+            self.server.emit(Event::LinkBroken { peer, reason: "an unreadable frame" });
+            self.server.outputs.push_back(Output::Disconnect { peer, connection });
+            self.server.connections.remove(&peer);
+            return self.connection_changed(peer);
+        };
+        match frame {
+            Frame::Vote { boot, sequence, notification } => {
+                if self.votes.is_newest(peer, boot, sequence) {
+                    self.election.handle(self.server.time(), peer, notification);
+                } else {
+                    self.server.emit(Event::StaleFrame { peer });
+                }
+            }
+            Frame::Open { link } => self.on_open(peer, connection, link),
+            Frame::Accept { link, boot } => {
+                if let State::Learning(learner) = &mut self.role {
+                    if learner.leader == peer {
+                        learner.on_accept(&mut self.server, connection, link, boot);
+                    }
+                }
+            }
+            Frame::Data { link, boot, sequence, message } => {
+                let serving = self.serving();
+                let step = match &mut self.role {
+                    State::Learning(learner) => {
+                        learner.on_data(&mut self.server, peer, link, boot, sequence, message)
+                    }
+                    State::Leading(leader) => {
+                        leader.on_data(&mut self.server, peer, link, boot, sequence, message)
+                    }
+                    State::Settling { .. } | State::Looking | State::Halted => {
+                        self.server.emit(Event::StaleFrame { peer });
+                        Ok(())
+                    }
+                };
+                self.started_serving(serving);
+                self.or_leave(step);
+            }
+            Frame::Reset { link } => {
+                let step = match &mut self.role {
+                    State::Learning(learner) => learner.on_reset(peer, link),
+                    State::Leading(leader) => {
+                        leader.on_reset(&mut self.server, peer, link);
+                        Ok(())
+                    }
+                    State::Settling { .. } | State::Looking | State::Halted => Ok(()),
+                };
+                self.or_leave(step);
+            }
+        }
+    }
+
+    /// A learner asks for a link. Only a leader has one to give; a server that is still looking
+    /// may become one, so it says nothing and is asked again.
+    fn on_open(&mut self, peer: ServerId, connection: ConnectionId, link: LinkIncarnation) {
+        match &mut self.role {
+            State::Leading(leader) => leader.on_open(&mut self.server, peer, connection, link),
+            State::Learning(_) => {
+                let frame = Frame::Reset { link };
+                self.server.outputs.push_back(Output::Send { peer, connection, frame });
+            }
+            State::Settling { .. } | State::Looking | State::Halted => {}
+        }
+    }
+
+    /// A client's request. A server that does not serve sends its clients away.
+    fn on_request(&mut self, client: ClientId, bytes: &Bytes) {
+        let request = crate::codec::decode::<Request>(bytes);
+        let (Ok(Request { xid, operation }), true) = (request, self.serving()) else {
+            self.server.clients.gone(client);
+            self.server.outputs.push_back(Output::ClientClose { client });
+            return;
+        };
+        let mut step = Ok(());
+        match operation {
+            Operation::Get { path } => self.server.clients.get(client, xid, path),
+            Operation::Change(change) => {
+                self.server.clients.change(client, xid);
+                let origin = Origin { server: self.server.id(), boot: self.server.boot, client, xid };
+                let write = Write { origin, change };
+                match &mut self.role {
+                    State::Learning(learner) => learner.forward(&mut self.server, &write),
+                    State::Leading(leader) => step = leader.propose(&mut self.server, write),
+                    State::Settling { .. } | State::Looking | State::Halted => {}
+                }
+            }
+            Operation::Sync => {
+                self.server.clients.sync(client, xid);
+                match &mut self.role {
+                    State::Learning(learner) => learner.sync(&mut self.server, client, xid),
+                    State::Leading(leader) => leader.sync(&mut self.server, client, xid),
+                    State::Settling { .. } | State::Looking | State::Halted => {}
+                }
+            }
+        }
+        self.or_leave(step);
     }
 }

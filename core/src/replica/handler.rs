@@ -1,0 +1,241 @@
+//! What a leader knows of one learner, and how it synchronizes it (zab.md section 5).
+
+use super::choose::{Choice, Method, choose};
+use super::link::Link;
+use super::server::Server;
+use crate::event::Event;
+use crate::identity::{Epoch, Position, Zxid};
+use crate::message::Message;
+use crate::mutated;
+use crate::service::TreeSnapshot;
+use crate::storage::{Entry, Standing};
+use crate::time::Instant;
+
+/// One learner at its leader. It lives as long as its link.
+pub(super) struct Handler {
+    pub(super) link: Link,
+    /// It has no vote, or does not want to use it.
+    pub(super) observer: bool,
+    pub(super) stage: Stage,
+    /// Its ACKEPOCH.
+    pub(super) promise: Option<Promise>,
+    /// It acknowledged NEWLEADER.
+    pub(super) accepted: bool,
+    /// It was sent UPTODATE.
+    pub(super) welcomed: bool,
+    /// Everything up to here is durable there, as far as this epoch goes.
+    pub(super) acknowledged: Zxid,
+    /// The newest ping that it answered.
+    pub(super) pinged: u64,
+    /// The number of its last request.
+    pub(super) requests: u64,
+    /// When its silence has lasted too long.
+    pub(super) silence: Instant,
+    /// When its oldest unacknowledged proposal has waited too long.
+    pub(super) acknowledgement_due: Instant,
+}
+
+/// Where a learner is.
+pub(super) enum Stage {
+    /// It opened a link.
+    Opened,
+    /// It introduced itself.
+    Introduced,
+    /// It was sent LEADERINFO.
+    Offered,
+    /// It sent ACKEPOCH.
+    Positioned,
+    /// What it lacks is being read from the disk.
+    Reading { token: u64 },
+    /// It is being sent a snapshot.
+    Receiving { label: Position, state: TreeSnapshot, sent: u64, stored: u64, row: u8 },
+    /// It was sent everything, and is sent everything new (`start_forwarding` in zab.md).
+    Forwarding,
+}
+
+/// A learner's ACKEPOCH.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Promise {
+    /// `None`: not to be counted.
+    pub(super) current_epoch: Option<Epoch>,
+    pub(super) last: Position,
+    pub(super) standing: Standing,
+    pub(super) needs_snapshot: bool,
+}
+
+/// Chunks of a snapshot that are under way at a time: enough to keep a disk busy, little enough
+/// to let pings through.
+const CHUNKS_IN_FLIGHT: u64 = 4;
+
+impl Handler {
+    pub(super) fn new(link: Link, silence: Instant) -> Self {
+        Self {
+            link,
+            observer: false,
+            stage: Stage::Opened,
+            promise: None,
+            accepted: false,
+            welcomed: false,
+            acknowledged: Zxid::ZERO,
+            pinged: 0,
+            requests: 0,
+            silence,
+            acknowledgement_due: Instant::NEVER,
+        }
+    }
+
+    pub(super) fn send(&mut self, server: &mut Server, message: Message) {
+        self.link.send(&mut server.outputs, message);
+    }
+
+    pub(super) fn is_forwarding(&self) -> bool {
+        matches!(self.stage, Stage::Forwarding)
+    }
+
+    /// Whether its acknowledgements count in a quorum: of voters only (ZOOKEEPER-2959), and not of
+    /// one that forgot what it promised (ZOOKEEPER-2325). Weight and membership are the ensemble's
+    /// business.
+    pub(super) fn is_counted(&self) -> bool {
+        !self.observer && self.promise.is_some_and(|promise| promise.standing != Standing::Blank)
+    }
+
+    /// The oldest entry after which this learner still needs everything from memory.
+    pub(super) fn pin(&self, base: Zxid) -> Option<Zxid> {
+        match &self.stage {
+            Stage::Receiving { label, .. } => Some(label.zxid),
+            Stage::Reading { .. } => Some(base),
+            _ => None,
+        }
+    }
+
+    /// Decides how to synchronize this learner and begins. Everything that is sent here, and the
+    /// entry into the forwarding set, is one step: nothing can be proposed or committed in between
+    /// (ZOOKEEPER-962).
+    pub(super) fn synchronize(&mut self, server: &mut Server, epoch: Epoch, end: Position, token: u64) {
+        let Some(promise) = self.promise else { return };
+        let limit = server.storage.snapshot_bytes() * u64::from(server.config.disk_sync_percent) / 100;
+        let Choice { row, method } =
+            choose(&server.storage, end, promise.last, promise.needs_snapshot, limit > 0);
+        match method {
+            Method::Diff(base) => {
+                self.send(server, Message::Diff { epoch, base, end: end.zxid });
+                self.report(server, Choice { row, method }, end, base.zxid, 0);
+                self.forward_from(server, epoch, base.zxid, end);
+            }
+            Method::Trunc(to) => {
+                self.send(server, Message::Trunc { epoch, to });
+                self.report(server, Choice { row, method }, end, to.zxid, 0);
+                self.forward_from(server, epoch, to.zxid, end);
+            }
+            Method::ReadLog => {
+                let base = server.storage.base().zxid;
+                server.storage.read_log(token, promise.last, base, limit);
+                self.stage = Stage::Reading { token };
+            }
+            Method::Snap => self.send_snapshot(server, epoch, end, row),
+        }
+    }
+
+    /// The disk log was read, or does not hold what is needed.
+    pub(super) fn log_read(
+        &mut self,
+        server: &mut Server,
+        epoch: Epoch,
+        end: Position,
+        entries: Option<&[Entry]>,
+    ) {
+        let Some(promise) = self.promise else { return };
+        let from = promise.last;
+        let entries = match entries {
+            // The stream must reach what memory holds (ZOOKEEPER-2418).
+            Some(entries)
+                if entries.last().is_some_and(|last| {
+                    server.storage.position_at(last.position.zxid) == Some(last.position) || mutated!(M18)
+                }) =>
+            {
+                entries
+            }
+            _ => return self.send_snapshot(server, epoch, end, 5),
+        };
+        self.send(server, Message::Diff { epoch, base: from, end: end.zxid });
+        let choice = Choice { row: 4, method: Method::ReadLog };
+        let after = entries.last().map_or(from, |entry| entry.position);
+        self.report(server, choice, end, after.zxid, entries.len() as u64);
+        let mut previous = from.zxid;
+        for entry in entries {
+            let zxid = entry.position.zxid;
+            self.send(server, Message::Proposal { epoch, previous, zxid, payload: entry.payload.clone() });
+            previous = zxid;
+        }
+        self.forward_from(server, epoch, previous, end);
+    }
+
+    fn send_snapshot(&mut self, server: &mut Server, epoch: Epoch, end: Position, row: u8) {
+        // The label is what is applied, so it may lie below the end; the rest follows as proposals.
+        let label = if mutated!(M16) { server.storage.last() } else { server.applied };
+        let state = server.tree.snapshot();
+        self.send(server, Message::Snap { epoch, label });
+        self.stage = Stage::Receiving { label, state, sent: 0, stored: 0, row };
+        self.send_chunks(server, epoch, end);
+    }
+
+    /// The learner stored a chunk.
+    pub(super) fn chunk_stored(&mut self, server: &mut Server, epoch: Epoch, index: u64, end: Position) {
+        if let Stage::Receiving { stored, .. } = &mut self.stage {
+            *stored = (*stored).max(index.saturating_add(1));
+            self.send_chunks(server, epoch, end);
+        }
+    }
+
+    /// Sends as many chunks as may be under way. What follows the snapshot is sent right behind
+    /// its last chunk (ZOOKEEPER-3104).
+    fn send_chunks(&mut self, server: &mut Server, epoch: Epoch, end: Position) {
+        let limit = server.config.chunk_bytes;
+        let Stage::Receiving { label, state, sent, stored, row } = &mut self.stage else { return };
+        let (label, row) = (*label, *row);
+        let mut complete = false;
+        while !complete && *sent < stored.saturating_add(CHUNKS_IN_FLIGHT) {
+            let Some((chunk, last)) = state.next_chunk(limit) else { break };
+            let (index, bytes) = (*sent, alloc::sync::Arc::from(chunk));
+            *sent += 1;
+            complete = last;
+            let message = Message::SnapChunk { epoch, label: label.zxid, index, bytes, last };
+            self.link.send(&mut server.outputs, message);
+        }
+        if complete {
+            self.report(server, Choice { row, method: Method::Snap }, end, label.zxid, 0);
+            self.forward_from(server, epoch, label.zxid, end);
+        }
+    }
+
+    /// `after` is where memory continues, `read` how many transactions came from the disk before.
+    fn report(&self, server: &mut Server, choice: Choice, end: Position, after: Zxid, read: u64) {
+        let outstanding = server.storage.entries_after(end.zxid).len() as u64;
+        let transactions =
+            (read + server.storage.entries_after(after).len() as u64).saturating_sub(outstanding);
+        let (action, learner) = (choice.action(end.zxid), self.link.peer);
+        let from = self.promise.map_or(Zxid::ZERO, |promise| promise.last.zxid);
+        server.emit(Event::SyncChosen { learner, row: choice.row, action, from, transactions, outstanding });
+    }
+
+    /// Sends everything after `from`, then NEWLEADER, and enters the forwarding set
+    /// (zab.md section 5.1). Observers get no proposals in flight.
+    fn forward_from(&mut self, server: &mut Server, epoch: Epoch, from: Zxid, end: Position) {
+        let mut previous = from;
+        for entry in server.storage.entries_after(from) {
+            let zxid = entry.position.zxid;
+            if zxid > end.zxid && (self.observer || mutated!(M29)) {
+                break;
+            }
+            let payload = entry.payload.clone();
+            self.link.send(&mut server.outputs, Message::Proposal { epoch, previous, zxid, payload });
+            previous = zxid;
+        }
+        // Everything up to the end that was just sent is committed if a leader of this epoch ever
+        // serves; COMMIT says what already is.
+        let committed = server.committed;
+        self.send(server, Message::Commit { epoch, zxid: committed });
+        self.send(server, Message::NewLeader { epoch, end });
+        self.stage = Stage::Forwarding;
+    }
+}

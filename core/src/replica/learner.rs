@@ -1,0 +1,608 @@
+//! The role of a follower or an observer (zab.md sections 4, 5.2 and 6).
+//!
+//! Messages of the leader are handled strictly in order. One that needs the disk blocks those
+//! behind it while the server is being synchronized, so that no acknowledgement can overtake the
+//! write that it promises.
+
+use alloc::collections::VecDeque;
+
+use super::Step;
+use super::link::{Arrival, Link};
+use super::server::Server;
+use crate::event::{Departure, Event, Phase, Role};
+use crate::identity::{Epoch, Position, ServerId, Zxid};
+use crate::io::{ClientId, ConnectionId, Output};
+use crate::message::{Frame, LinkIncarnation, Message};
+use crate::mutated;
+use crate::service::{TreeBuilder, Write};
+use crate::storage::{Epochs, Standing, StorageEvent};
+use crate::time::{Duration, Instant};
+
+/// A server that has a leader, or tries to reach it.
+pub(super) struct Learner {
+    pub(super) leader: ServerId,
+    observer: bool,
+    stage: Stage,
+    /// The epoch that the leader offered.
+    pub(super) epoch: Option<Epoch>,
+    /// When the silence of the leader has lasted too long.
+    silence: Instant,
+    /// Messages behind one that waits for the disk.
+    inbox: VecDeque<Message>,
+    /// Everything up to here has been acknowledged to the leader.
+    acknowledged: Zxid,
+    /// The leader says that everything up to here is committed; the log may be shorter still.
+    committed: Zxid,
+    requests: u64,
+    /// `sync` requests at the leader, by number.
+    syncs: VecDeque<(u64, ClientId, u64)>,
+    last_sync: u64,
+    link: Connection,
+}
+
+/// The link to the leader.
+enum Connection {
+    /// The link was asked for; it is asked for again at `again`.
+    Opening { incarnation: LinkIncarnation, again: Instant, give_up: Instant },
+    /// The link is open.
+    Open(Link),
+}
+
+/// Where the learner is in the protocol. What blocks later messages is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Waiting for LEADERINFO.
+    Introduced,
+    /// Making the promise durable; blocks.
+    Promising,
+    /// Waiting for DIFF, TRUNC or SNAP.
+    Promised,
+    /// Cutting the log; blocks.
+    Truncating,
+    /// Receiving a snapshot.
+    Receiving { label: Position, next: u64 },
+    /// Making it durable; blocks.
+    Installing,
+    /// The log is a prefix of the leader's history from here on. Waiting for NEWLEADER.
+    Synchronizing,
+    /// Making history and current epoch durable; blocks.
+    Accepting,
+    /// Waiting for UPTODATE.
+    Accepted,
+    /// Serving.
+    Broadcast,
+}
+
+impl Stage {
+    fn blocks(self) -> bool {
+        matches!(self, Self::Promising | Self::Truncating | Self::Installing | Self::Accepting)
+    }
+
+    /// Whether the log is known to be a prefix of the leader's history (invariants.md Y6).
+    fn is_prefix(self) -> bool {
+        matches!(self, Self::Synchronizing | Self::Accepting | Self::Accepted | Self::Broadcast)
+    }
+
+    fn phase(self) -> Phase {
+        match self {
+            Self::Introduced | Self::Promising => Phase::Discovery,
+            Self::Broadcast => Phase::Broadcast,
+            _ => Phase::Synchronization,
+        }
+    }
+}
+
+impl Learner {
+    pub(super) fn new(server: &mut Server, leader: ServerId) -> Self {
+        let incarnation = server.next_link();
+        let now = server.time();
+        let patience = server.config.finalize_wait.times(5).max(server.config.tick_time);
+        let mut learner = Self {
+            leader,
+            observer: !server.is_voter(),
+            stage: Stage::Introduced,
+            epoch: None,
+            silence: Instant::NEVER,
+            inbox: VecDeque::new(),
+            acknowledged: Zxid::ZERO,
+            committed: Zxid::ZERO,
+            requests: 0,
+            syncs: VecDeque::new(),
+            last_sync: 0,
+            link: Connection::Opening { incarnation, again: now, give_up: now + patience },
+        };
+        learner.announce(server);
+        learner.open(server);
+        learner
+    }
+
+    pub(super) fn role(&self) -> Role {
+        if self.observer { Role::Observing } else { Role::Following }
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.stage.phase()
+    }
+
+    pub(super) fn serving(&self) -> bool {
+        self.stage == Stage::Broadcast
+    }
+
+    pub(super) fn is_linked(&self) -> bool {
+        matches!(self.link, Connection::Open(_))
+    }
+
+    fn announce(&self, server: &mut Server) {
+        let (role, phase, epoch) = (self.role(), self.phase(), self.epoch);
+        server.emit(Event::RoleChanged { role, phase, leader: Some(self.leader), epoch });
+    }
+
+    fn enter(&mut self, server: &mut Server, stage: Stage) {
+        let phase = self.phase();
+        self.stage = stage;
+        if self.phase() != phase {
+            self.announce(server);
+        }
+    }
+
+    fn send(&mut self, server: &mut Server, message: Message) {
+        if let Connection::Open(link) = &mut self.link {
+            link.send(&mut server.outputs, message);
+        }
+    }
+
+    /// Asks for the link, if there is a connection to ask on.
+    fn open(&mut self, server: &mut Server) {
+        let now = server.time();
+        let interval = Duration(server.config.finalize_wait.0 / 2);
+        if let Connection::Opening { incarnation, again, .. } = &mut self.link {
+            *again = now + interval;
+            if let Some(connection) = server.connections.get(&self.leader) {
+                let frame = Frame::Open { link: *incarnation };
+                server.outputs.push_back(Output::Send { peer: self.leader, connection: *connection, frame });
+            }
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        match &self.link {
+            Connection::Opening { again, give_up, .. } => *again.min(give_up),
+            Connection::Open(_) => self.silence,
+        }
+    }
+
+    pub(super) fn tick(&mut self, server: &mut Server) -> Step {
+        let now = server.time();
+        match &self.link {
+            Connection::Opening { give_up, .. } if *give_up <= now => Err(Departure::LeaderSilent),
+            Connection::Opening { again, .. } if *again <= now => {
+                self.open(server);
+                Ok(())
+            }
+            Connection::Open(_) if self.silence <= now => Err(Departure::LeaderSilent),
+            _ => Ok(()),
+        }
+    }
+
+    /// A connection came up or went down.
+    pub(super) fn connection_changed(&mut self, server: &mut Server, peer: ServerId) -> Step {
+        if peer != self.leader {
+            return Ok(());
+        }
+        match &self.link {
+            Connection::Open(_) => Err(Departure::LinkBroken),
+            Connection::Opening { .. } => {
+                self.open(server);
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn on_accept(
+        &mut self,
+        server: &mut Server,
+        connection: ConnectionId,
+        incarnation: LinkIncarnation,
+        leader_boot: u64,
+    ) {
+        match &self.link {
+            Connection::Opening { incarnation: mine, .. } if *mine == incarnation => {}
+            _ => return,
+        }
+        self.link = Connection::Open(Link::new(self.leader, connection, incarnation, leader_boot));
+        server.emit(Event::LinkOpened { peer: self.leader });
+        self.heard(server);
+        let info = Message::LearnerInfo {
+            accepted_epoch: server.storage.epochs().accepted_epoch,
+            config_version: server.config.ensemble.version,
+            observer: self.observer,
+        };
+        self.send(server, info);
+    }
+
+    pub(super) fn on_reset(&mut self, peer: ServerId, incarnation: LinkIncarnation) -> Step {
+        let mine = match &self.link {
+            Connection::Opening { incarnation, .. } => *incarnation,
+            Connection::Open(link) => link.incarnation,
+        };
+        if peer == self.leader && incarnation == mine { Err(Departure::LinkBroken) } else { Ok(()) }
+    }
+
+    /// The other end is told that this one leaves.
+    pub(super) fn hang_up(&self, server: &mut Server) {
+        if let Connection::Open(link) = &self.link {
+            link.reset(&mut server.outputs);
+        }
+    }
+
+    fn heard(&mut self, server: &Server) {
+        // After NEWLEADER the shorter limit holds (ZOOKEEPER-1521).
+        let limit = match self.stage {
+            Stage::Accepted | Stage::Broadcast => server.config.sync_limit,
+            _ => server.config.init_limit,
+        };
+        self.silence = server.time() + server.ticks(limit);
+    }
+
+    /// A message arrived on a connection.
+    pub(super) fn on_data(
+        &mut self,
+        server: &mut Server,
+        peer: ServerId,
+        incarnation: LinkIncarnation,
+        leader_boot: u64,
+        sequence: u64,
+        message: Message,
+    ) -> Step {
+        let checks = server.config.link_checks;
+        let link = match &mut self.link {
+            Connection::Open(link)
+                if link.peer == peer
+                    && (link.incarnation == incarnation && link.leader_boot == leader_boot
+                        || mutated!(M77)) =>
+            {
+                link
+            }
+            _ => {
+                server.emit(Event::StaleFrame { peer });
+                return Ok(());
+            }
+        };
+        match link.arrived(sequence, checks) {
+            Arrival::Duplicate => return Ok(()),
+            Arrival::Gap => {
+                server.emit(Event::LinkBroken { peer, reason: "a frame is missing" });
+                return Err(Departure::LinkBroken);
+            }
+            Arrival::Next => {}
+        }
+        self.heard(server);
+        if !self.inbox.is_empty() || self.stage.blocks() {
+            self.inbox.push_back(message);
+            return Ok(());
+        }
+        self.on_message(server, message)
+    }
+
+    /// Goes on after the disk was done.
+    fn unblock(&mut self, server: &mut Server, stage: Stage) -> Step {
+        self.enter(server, stage);
+        self.heard(server);
+        while !self.stage.blocks() {
+            let Some(message) = self.inbox.pop_front() else { break };
+            self.on_message(server, message)?;
+        }
+        Ok(())
+    }
+
+    /// Handles one message. What is illegal in a stage is refused here and nowhere else
+    /// (invariants.md Y12).
+    fn on_message(&mut self, server: &mut Server, message: Message) -> Step {
+        if let Message::LeaderInfo { epoch } = message {
+            return self.on_leader_info(server, epoch);
+        }
+        if message.epoch() != self.epoch && !mutated!(M77) {
+            server.emit(Event::StaleFrame { peer: self.leader });
+            return Ok(());
+        }
+        match (self.stage, message) {
+            (Stage::Promised, Message::Diff { base, end, .. }) => self.on_diff(server, base, end),
+            (Stage::Promised, Message::Trunc { to, .. }) => self.on_trunc(server, to),
+            (Stage::Promised, Message::Snap { label, .. }) => {
+                server.storage.begin_install(label);
+                server.installing = Some(TreeBuilder::default());
+                self.stage = Stage::Receiving { label, next: 0 };
+                Ok(())
+            }
+            (Stage::Receiving { label, next }, Message::SnapChunk { label: of, index, bytes, last, .. })
+                if of == label.zxid && index == next =>
+            {
+                self.on_chunk(server, label, index, bytes, last)
+            }
+            (stage, Message::Proposal { previous, zxid, payload, .. }) if stage.is_prefix() => {
+                self.on_proposal(server, previous, zxid, payload)
+            }
+            (stage, Message::Inform { previous, zxid, payload, .. }) if stage.is_prefix() => {
+                self.on_proposal(server, previous, zxid, payload)?;
+                self.on_commit(server, zxid);
+                Ok(())
+            }
+            (stage, Message::Commit { zxid, .. }) if stage.is_prefix() => {
+                self.on_commit(server, zxid);
+                Ok(())
+            }
+            (Stage::Synchronizing, Message::NewLeader { end, .. }) => self.on_new_leader(server, end),
+            (Stage::Accepted, Message::UpToDate { committed, .. }) => {
+                self.on_up_to_date(server, committed);
+                Ok(())
+            }
+            // A second UPTODATE says nothing new.
+            (Stage::Broadcast, Message::UpToDate { .. }) => Ok(()),
+            (stage, Message::Ping { epoch, sequence, committed }) if stage.is_prefix() => {
+                self.on_commit(server, committed);
+                self.send(server, Message::Ping { epoch, sequence, committed: server.committed });
+                Ok(())
+            }
+            (Stage::Broadcast, Message::Sync { number, .. }) => self.on_sync(server, number),
+            _ => {
+                server.emit(Event::LinkBroken { peer: self.leader, reason: "an illegal message" });
+                Err(Departure::ProtocolError)
+            }
+        }
+    }
+
+    /// zab.md section 4.3.
+    fn on_leader_info(&mut self, server: &mut Server, epoch: Epoch) -> Step {
+        if self.stage != Stage::Introduced {
+            // A second LEADERINFO of the same epoch says nothing new.
+            return if self.epoch == Some(epoch) { Ok(()) } else { Err(Departure::ProtocolError) };
+        }
+        let epochs = server.storage.epochs();
+        if epoch < epochs.accepted_epoch {
+            return Err(Departure::EpochTooOld);
+        }
+        self.epoch = Some(epoch);
+        if !server.may_promise() {
+            // It is not counted, so it promises nothing: its accepted epoch follows NEWLEADER.
+            self.acknowledge_epoch(server, None);
+            return Ok(());
+        }
+        if epoch > epochs.accepted_epoch {
+            let accepted_leader = Some(self.leader);
+            server.storage.save_epochs(Epochs { accepted_epoch: epoch, accepted_leader, ..epochs });
+            self.enter(server, Stage::Promising);
+            return Ok(());
+        }
+        // The same epoch again: a promise to the same leader is repeated (R2), one to another
+        // leader is never given twice (invariants.md E7).
+        let repeated = epochs.accepted_leader == Some(self.leader);
+        let promise = (repeated || mutated!(M42)).then_some(epochs.current_epoch);
+        self.acknowledge_epoch(server, promise);
+        Ok(())
+    }
+
+    fn acknowledge_epoch(&mut self, server: &mut Server, current_epoch: Option<Epoch>) {
+        let Some(epoch) = self.epoch else { return };
+        let last = server.claimed_last();
+        let standing = server.storage.epochs().standing;
+        let needs_snapshot = server.needs_snapshot;
+        self.send(server, Message::AckEpoch { epoch, current_epoch, last, standing, needs_snapshot });
+        self.enter(server, Stage::Promised);
+    }
+
+    /// What the leader sent does not fit this log: the next synchronization is a snapshot.
+    fn mismatch(&self, server: &mut Server) -> Step {
+        server.needs_snapshot = true;
+        Err(Departure::HistoryMismatch)
+    }
+
+    fn on_diff(&mut self, server: &mut Server, base: Position, end: Zxid) -> Step {
+        #[cfg(feature = "mutants")]
+        if mutated!(M17) {
+            server.planted.claimed_last = Some(end);
+        }
+        let _ = end;
+        if base != server.storage.last() {
+            return self.mismatch(server);
+        }
+        self.enter(server, Stage::Synchronizing);
+        Ok(())
+    }
+
+    fn on_trunc(&mut self, server: &mut Server, to: Position) -> Step {
+        // What is applied was committed: no leader may cut it (invariants.md Y8).
+        if to.zxid < server.applied.zxid || server.storage.position_at(to.zxid) != Some(to) {
+            return self.mismatch(server);
+        }
+        let removed = server.storage.entries_after(to.zxid).len() as u64;
+        server.emit(Event::Truncated { to, removed });
+        server.storage.truncate(to.zxid);
+        self.stage = Stage::Truncating;
+        Ok(())
+    }
+
+    fn on_chunk(
+        &mut self,
+        server: &mut Server,
+        label: Position,
+        index: u64,
+        bytes: crate::identity::Bytes,
+        last: bool,
+    ) -> Step {
+        let builder = server.installing.as_mut().ok_or(Departure::ProtocolError)?;
+        if builder.add(&bytes).is_err() {
+            server.emit(Event::LinkBroken { peer: self.leader, reason: "an unreadable snapshot" });
+            return Err(Departure::ProtocolError);
+        }
+        server.storage.install_chunk(index, bytes, last);
+        self.stage = if last { Stage::Installing } else { Stage::Receiving { label, next: index + 1 } };
+        #[cfg(feature = "mutants")]
+        if last && mutated!(M14) {
+            server.planted.claimed_last = Some(label.zxid);
+        }
+        Ok(())
+    }
+
+    fn on_proposal(
+        &mut self,
+        server: &mut Server,
+        previous: Zxid,
+        zxid: Zxid,
+        payload: crate::identity::Bytes,
+    ) -> Step {
+        let last = server.storage.last().zxid;
+        if zxid <= last && !server.config.link_checks {
+            return Ok(()); // Only without the link layer: a duplicate.
+        }
+        if previous != last || zxid <= last {
+            return self.mismatch(server);
+        }
+        server.storage.append(zxid, payload);
+        if self.stage == Stage::Broadcast && mutated!(M65) {
+            self.acknowledged = zxid;
+            let epoch = zxid.epoch();
+            self.send(server, Message::Ack { epoch, zxid });
+        }
+        if zxid <= self.committed {
+            server.learn_commit(self.committed);
+        }
+        Ok(())
+    }
+
+    fn on_commit(&mut self, server: &mut Server, zxid: Zxid) {
+        self.committed = self.committed.max(zxid);
+        server.learn_commit(self.committed);
+    }
+
+    /// zab.md section 5.2: history, then current epoch, then the acknowledgement.
+    fn on_new_leader(&mut self, server: &mut Server, end: Position) -> Step {
+        // R10: the history must be the leader's, not just as long.
+        if server.storage.position_at(end.zxid) != Some(end) {
+            return self.mismatch(server);
+        }
+        let Some(epoch) = self.epoch else { return Err(Departure::ProtocolError) };
+        if mutated!(M01) {
+            self.send(server, Message::AckNewLeader { epoch });
+        }
+        if mutated!(M05) {
+            self.acknowledged = server.storage.last().zxid;
+        }
+        if mutated!(M37) {
+            return self.accept(server);
+        }
+        self.save_current_epoch(server, epoch);
+        if mutated!(M02) {
+            return self.accept(server);
+        }
+        self.enter(server, Stage::Accepting);
+        Ok(())
+    }
+
+    fn save_current_epoch(&mut self, server: &mut Server, epoch: Epoch) {
+        let epochs = server.storage.epochs();
+        let standing = match epochs.standing {
+            Standing::Blank => Standing::Blank, // Until UPTODATE.
+            _ => Standing::Sound,
+        };
+        let accepted_leader =
+            if epochs.accepted_epoch == epoch { epochs.accepted_leader } else { Some(self.leader) };
+        server.storage.save_epochs(Epochs {
+            accepted_epoch: epoch,
+            accepted_leader,
+            current_epoch: epoch,
+            standing,
+            ..epochs
+        });
+    }
+
+    /// History and current epoch are durable.
+    fn accept(&mut self, server: &mut Server) -> Step {
+        let Some(epoch) = self.epoch else { return Err(Departure::ProtocolError) };
+        let last = server.storage.last();
+        let pending = server.storage.entries_after(server.committed).len() as u64;
+        server.emit(Event::NewLeaderAcknowledged { epoch, last, pending });
+        if !mutated!(M01) {
+            self.send(server, Message::AckNewLeader { epoch });
+        }
+        self.stage = Stage::Accepted;
+        self.acknowledge(server);
+        self.unblock(server, Stage::Accepted)
+    }
+
+    fn on_up_to_date(&mut self, server: &mut Server, committed: Zxid) {
+        self.on_commit(server, committed);
+        let epochs = server.storage.epochs();
+        if let (true, Some(epoch)) = (mutated!(M37), self.epoch) {
+            self.save_current_epoch(server, epoch);
+        } else if epochs.standing == Standing::Blank {
+            // A quorum without this server serves: what it forgot no longer matters.
+            server.storage.save_epochs(Epochs { standing: Standing::Sound, ..epochs });
+        }
+        self.enter(server, Stage::Broadcast);
+    }
+
+    /// Acknowledges what is durable of the running epoch, after NEWLEADER (ZOOKEEPER-4685).
+    fn acknowledge(&mut self, server: &mut Server) {
+        let Some(epoch) = self.epoch else { return };
+        let zxid = if mutated!(M04) { server.storage.last().zxid } else { server.storage.durable() };
+        let may = matches!(self.stage, Stage::Accepted | Stage::Broadcast) && !self.observer;
+        if may && zxid.epoch() == epoch && zxid > self.acknowledged {
+            self.acknowledged = zxid;
+            self.send(server, Message::Ack { epoch, zxid });
+        }
+    }
+
+    pub(super) fn on_storage(&mut self, server: &mut Server, event: &StorageEvent) -> Step {
+        match (event, self.stage) {
+            (StorageEvent::Durable(_), _) => {
+                self.acknowledge(server);
+                Ok(())
+            }
+            (StorageEvent::EpochsSaved(epochs), Stage::Promising) => {
+                let current_epoch = Some(epochs.current_epoch);
+                self.acknowledge_epoch(server, current_epoch);
+                self.unblock(server, Stage::Promised)
+            }
+            (StorageEvent::EpochsSaved(_), Stage::Accepting) => self.accept(server),
+            (StorageEvent::Truncated(_), Stage::Truncating) => self.unblock(server, Stage::Synchronizing),
+            (StorageEvent::ChunkStored(index), Stage::Receiving { .. }) => {
+                if let Some(epoch) = self.epoch {
+                    self.send(server, Message::SnapChunkStored { epoch, index: *index });
+                }
+                Ok(())
+            }
+            (StorageEvent::Installed(_), Stage::Installing) => self.unblock(server, Stage::Synchronizing),
+            _ => Ok(()),
+        }
+    }
+
+    /// Passes a change on to the leader, which executes it once (R13).
+    pub(super) fn forward(&mut self, server: &mut Server, write: &Write) {
+        let Some(epoch) = self.epoch else { return };
+        self.requests += 1;
+        let payload = alloc::sync::Arc::from(crate::codec::encode(write));
+        self.send(server, Message::Request { epoch, number: self.requests, payload });
+    }
+
+    /// Asks the leader to confirm that this server will be up to date.
+    pub(super) fn sync(&mut self, server: &mut Server, client: ClientId, xid: u64) {
+        let Some(epoch) = self.epoch else { return };
+        self.last_sync += 1;
+        self.syncs.push_back((self.last_sync, client, xid));
+        self.send(server, Message::Sync { epoch, number: self.last_sync });
+    }
+
+    /// The leader's answer stands behind all commits that it confirms.
+    fn on_sync(&mut self, server: &mut Server, number: u64) -> Step {
+        while let Some((asked, client, xid)) = self.syncs.front().copied() {
+            if asked > number {
+                break;
+            }
+            self.syncs.pop_front();
+            if asked == number {
+                server.clients.synced(client, xid, self.committed);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,195 @@
+//! What a server has in every role: its disk, its state, its connections and its clients.
+
+use alloc::collections::{BTreeMap, VecDeque};
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::Rng;
+
+use super::clients::Clients;
+use crate::config::Config;
+use crate::event::Event;
+use crate::identity::{Position, ServerId, Zxid};
+use crate::io::{ConnectionId, Output};
+use crate::message::LinkIncarnation;
+use crate::service::{Transaction, Tree, TreeBuilder};
+use crate::storage::{Standing, Storage};
+use crate::time::{Duration, Instant, Now};
+
+pub(super) struct Server {
+    pub(super) config: Config,
+    pub(super) now: Now,
+    /// Drawn at the start: tells this life of the server from all others.
+    pub(super) boot: u64,
+    pub(super) random: ChaCha8Rng,
+    pub(super) storage: Storage,
+    pub(super) tree: Tree,
+    /// How far the state is.
+    pub(super) applied: Position,
+    /// What is known to be committed. Never beyond the log.
+    pub(super) committed: Zxid,
+    /// What the last snapshot on disk covers, or the one that is being written.
+    snapshot: u64,
+    /// Transactions applied since the state last was what a snapshot holds.
+    pub(super) connections: BTreeMap<ServerId, ConnectionId>,
+    pub(super) clients: Clients,
+    /// A snapshot that the leader is sending, put together next to the state that it replaces.
+    pub(super) installing: Option<TreeBuilder>,
+    /// The next synchronization must be a snapshot: the log cannot be continued.
+    pub(super) needs_snapshot: bool,
+    /// Entries that memory must not forget: a learner is being sent what precedes them.
+    pub(super) pinned: Option<Zxid>,
+    /// Links opened in this boot.
+    attempts: u64,
+    pub(super) outputs: VecDeque<Output>,
+    #[cfg(feature = "mutants")]
+    pub(super) planted: super::planted::Planted,
+}
+
+impl Server {
+    pub(super) fn new(config: Config, now: Now, mut random: ChaCha8Rng, storage: Storage) -> Self {
+        let boot = random.next_u64();
+        Self {
+            config,
+            now,
+            boot,
+            random,
+            storage,
+            tree: Tree::default(),
+            applied: Position::EMPTY,
+            committed: Zxid::ZERO,
+            snapshot: 0,
+            connections: BTreeMap::new(),
+            clients: Clients::default(),
+            installing: None,
+            needs_snapshot: false,
+            pinned: None,
+            attempts: 0,
+            outputs: VecDeque::new(),
+            #[cfg(feature = "mutants")]
+            planted: super::planted::Planted::default(),
+        }
+    }
+
+    pub(super) fn id(&self) -> ServerId {
+        self.config.id
+    }
+
+    pub(super) fn time(&self) -> Instant {
+        self.now.monotonic
+    }
+
+    pub(super) fn ticks(&self, count: u32) -> Duration {
+        self.config.tick_time.times(u64::from(count))
+    }
+
+    pub(super) fn emit(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    pub(super) fn is_voter(&self) -> bool {
+        self.config.ensemble.is_voter(self.id())
+    }
+
+    /// Whether this server may promise epochs, and be counted when it does: a voter that knows
+    /// what it promised before (ZOOKEEPER-2325).
+    pub(super) fn may_promise(&self) -> bool {
+        self.is_voter() && self.storage.epochs().standing != Standing::Blank
+    }
+
+    pub(super) fn next_link(&mut self) -> LinkIncarnation {
+        self.attempts += 1;
+        LinkIncarnation { boot: self.boot, attempt: self.attempts }
+    }
+
+    /// A state that was read from the disk, or came from the leader.
+    pub(super) fn replace_state(&mut self, label: Position, tree: Tree) {
+        self.tree = tree;
+        self.applied = label;
+        self.committed = label.zxid;
+        self.snapshot = 0;
+    }
+
+    /// The end of the log, as votes and promises name it: all of it is durable when they do (R7).
+    pub(super) fn claimed_last(&self) -> Position {
+        #[cfg(feature = "mutants")]
+        if let Some(zxid) = self.planted.claimed_last {
+            return Position { zxid, ..self.storage.last() };
+        }
+        if crate::mutated!(M09) {
+            return self.applied;
+        }
+        self.storage.last()
+    }
+
+    /// Learns that everything up to `zxid` is committed. Only what the log holds counts; the
+    /// caller vouches that the log is a prefix of its leader's history (invariants.md Y6).
+    pub(super) fn learn_commit(&mut self, zxid: Zxid) {
+        let zxid = zxid.min(self.storage.last().zxid);
+        if zxid > self.committed {
+            self.committed = zxid;
+            if zxid > self.storage.durable() {
+                self.emit(Event::CommitAheadOfDisk { zxid });
+            }
+        }
+    }
+
+    /// Applies what is committed and durable (R6). Returns whether anything was.
+    pub(super) fn deliver(&mut self) -> bool {
+        let target = self.committed.min(self.storage.durable());
+        if target <= self.applied.zxid {
+            return false;
+        }
+        let mut delivered = 0;
+        for entry in self.storage.entries_after(self.applied.zxid) {
+            if entry.position.zxid > target {
+                break;
+            }
+            delivered += 1;
+            // The digest chain vouches for these bytes since their leader encoded them.
+            let transaction =
+                Transaction::decode(&entry.payload).expect("a logged transaction was encoded by its leader");
+            self.tree.apply(&transaction);
+            self.applied = entry.position;
+            if transaction.origin.server == self.config.id && transaction.origin.boot == self.boot {
+                self.clients.committed(&transaction, entry.position.zxid);
+            }
+        }
+        self.snapshot += delivered;
+        assert!(
+            self.applied.zxid <= self.committed && self.committed <= self.storage.last().zxid,
+            "applied {} <= committed {} <= logged {}",
+            self.applied.zxid,
+            self.committed,
+            self.storage.last().zxid
+        );
+        self.emit(Event::Delivered { upto: self.applied });
+        self.clients.answer(&self.tree, self.applied.zxid, &mut self.outputs);
+        self.forget();
+        true
+    }
+
+    /// Starts a snapshot when enough transactions have been applied. Only committed state is ever
+    /// applied, so only committed state is ever saved (R9).
+    pub(super) fn save_snapshot_if_due(&mut self) {
+        if self.snapshot >= self.config.snapshot_interval {
+            self.snapshot = 0;
+            self.storage.save_snapshot(self.applied, self.tree.snapshot());
+        }
+    }
+
+    /// Keeps the window of committed transactions at its size.
+    fn forget(&mut self) {
+        let keep_from = self.pinned.map_or(self.applied.zxid, |pin| pin.min(self.applied.zxid));
+        let total = self.storage.entries_after(self.storage.base().zxid).len();
+        let settled = total - self.storage.entries_after(keep_from).len();
+        let window = self.config.sync_window;
+        // A quarter more than asked for, so that this is rare.
+        if settled > window + window / 4 {
+            let nth = settled - window - 1;
+            let last = self.storage.entries_after(self.storage.base().zxid).nth(nth).map(|e| e.position.zxid);
+            if let Some(last) = last {
+                self.storage.forget(last);
+            }
+        }
+    }
+}

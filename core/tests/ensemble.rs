@@ -1,0 +1,330 @@
+//! Whole replicas on a network and disks that never fail: the plainest driver there is. What
+//! happens when things do fail is the simulator's business.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use zabrus_core::config::Config;
+use zabrus_core::event::{Phase, Role};
+use zabrus_core::io::{ClientId, ConnectionId};
+use zabrus_core::quorum::Ensemble;
+use zabrus_core::service::{Answer, Change, Operation, Request, Response};
+use zabrus_core::storage::{
+    Directory, DiskCompletion, DiskError, FileName, FileOperation, Recovered, recover,
+};
+use zabrus_core::{Bytes, Duration, Input, Instant, Now, Output, Replica, ServerId, codec};
+
+#[derive(Default)]
+struct Disk(BTreeMap<FileName, Vec<u8>>);
+
+impl Directory for Disk {
+    fn list(&self) -> Vec<(FileName, u64)> {
+        self.0.iter().map(|(name, bytes)| (name.clone(), bytes.len() as u64)).collect()
+    }
+
+    fn read(&self, file: &FileName, offset: u64, length: u64) -> Result<Vec<u8>, DiskError> {
+        let bytes = self.0.get(file).ok_or(DiskError::NotFound)?;
+        let from = bytes.len().min(offset as usize);
+        let to = bytes.len().min(from + length as usize);
+        Ok(bytes[from..to].to_vec())
+    }
+}
+
+impl Disk {
+    fn carry_out(&mut self, operation: FileOperation) -> Result<Bytes, DiskError> {
+        match operation {
+            FileOperation::Create { file } => drop(self.0.insert(file, Vec::new())),
+            FileOperation::Preallocate { file, length } => {
+                let bytes = self.0.get_mut(&file).ok_or(DiskError::NotFound)?;
+                bytes.resize(bytes.len().max(length as usize), 0);
+            }
+            FileOperation::Write { file, offset, bytes: new } => {
+                let bytes = self.0.get_mut(&file).ok_or(DiskError::NotFound)?;
+                bytes.resize(bytes.len().max(offset as usize + new.len()), 0);
+                bytes[offset as usize..offset as usize + new.len()].copy_from_slice(&new);
+            }
+            FileOperation::Truncate { file, length } => {
+                self.0.get_mut(&file).ok_or(DiskError::NotFound)?.truncate(length as usize);
+            }
+            FileOperation::Rename { from, to } => {
+                let bytes = self.0.remove(&from).ok_or(DiskError::NotFound)?;
+                self.0.insert(to, bytes);
+            }
+            FileOperation::Remove { file } => drop(self.0.remove(&file)),
+            FileOperation::Sync { .. } | FileOperation::SyncDirectory => {}
+            FileOperation::Read { file, offset, length } => {
+                return Ok(Arc::from(self.read(&file, offset, length)?));
+            }
+        }
+        Ok(Arc::from(Vec::new()))
+    }
+}
+
+struct World {
+    ensemble: Ensemble,
+    now: Now,
+    replicas: BTreeMap<ServerId, Replica>,
+    disks: BTreeMap<ServerId, Disk>,
+    inputs: VecDeque<(ServerId, Input)>,
+    responses: Vec<(ServerId, ClientId, Response)>,
+    starts: u64,
+    settings: fn(&mut Config),
+}
+
+impl World {
+    fn new(voters: u64, observers: u64) -> Self {
+        Self {
+            ensemble: Ensemble::plain(voters, observers),
+            now: Now { monotonic: Instant(0), wall_millis: 1_000_000 },
+            replicas: BTreeMap::new(),
+            disks: BTreeMap::new(),
+            inputs: VecDeque::new(),
+            responses: Vec::new(),
+            starts: 0,
+            settings: |_| {},
+        }
+    }
+
+    fn start(&mut self, id: u64) {
+        let id = ServerId(id);
+        self.starts += 1;
+        let mut config = Config::new(id, self.ensemble.clone());
+        (self.settings)(&mut config);
+        let disk = self.disks.entry(id).or_default();
+        let recovered: Recovered = recover(&config, disk).unwrap();
+        let mut seed = [0; 32];
+        seed[0] = self.starts as u8;
+        let replica = Replica::new(config, recovered, seed, self.now);
+        let connection = ConnectionId(self.starts);
+        for peer in self.replicas.keys().copied().collect::<Vec<_>>() {
+            self.inputs.push_back((id, Input::Connected { peer, connection }));
+            self.inputs.push_back((peer, Input::Connected { peer: id, connection }));
+        }
+        self.replicas.insert(id, replica);
+        self.drain(id);
+    }
+
+    fn stop(&mut self, id: u64) {
+        let id = ServerId(id);
+        self.replicas.remove(&id);
+        self.inputs.retain(|(to, _)| *to != id);
+        for peer in self.replicas.keys().copied().collect::<Vec<_>>() {
+            // Numbers only grow: the newest connection between two servers is the later start's.
+            for connection in 1..=self.starts {
+                let connection = ConnectionId(connection);
+                self.inputs.push_back((peer, Input::Disconnected { peer: id, connection }));
+            }
+        }
+    }
+
+    fn drain(&mut self, id: ServerId) {
+        while let Some(output) = self.replicas.get_mut(&id).and_then(Replica::poll) {
+            match output {
+                Output::Send { peer, connection, frame } if self.replicas.contains_key(&peer) => {
+                    let bytes = Arc::from(frame.encode());
+                    self.inputs.push_back((peer, Input::Frame { peer: id, connection, bytes }));
+                }
+                Output::Disk(operation) => {
+                    let result = self.disks.get_mut(&id).unwrap().carry_out(operation.operation);
+                    let completion = DiskCompletion { id: operation.id, result };
+                    self.inputs.push_back((id, Input::Disk(completion)));
+                }
+                Output::ClientFrame { client, bytes } => {
+                    self.responses.push((id, client, codec::decode(&bytes).unwrap()));
+                }
+                Output::Halt { reason } => panic!("server {id} halted: {reason}"),
+                Output::Send { .. } | Output::Disconnect { .. } | Output::ClientClose { .. } => {}
+                Output::Event(event) => {
+                    if std::env::var_os("ZABRUS_TEST_EVENTS").is_some() {
+                        println!("{} {id} {event:?}", self.now.monotonic);
+                    }
+                }
+            }
+        }
+    }
+
+    fn run(&mut self, span: Duration) {
+        let end = self.now.monotonic + span;
+        loop {
+            while let Some((id, input)) = self.inputs.pop_front() {
+                if let Some(replica) = self.replicas.get_mut(&id) {
+                    replica.handle(self.now, input);
+                    self.drain(id);
+                }
+            }
+            let next = self.replicas.values().map(Replica::deadline).min().unwrap_or(Instant::NEVER);
+            if next > end {
+                self.now.monotonic = end;
+                return;
+            }
+            self.now.monotonic = self.now.monotonic.max(next);
+            for (id, replica) in &self.replicas {
+                if replica.deadline() <= self.now.monotonic {
+                    self.inputs.push_back((*id, Input::Tick));
+                }
+            }
+        }
+    }
+
+    fn seconds(&mut self, seconds: u64) {
+        self.run(Duration::from_seconds(seconds));
+    }
+
+    fn leader(&self) -> Option<u64> {
+        let leads = |replica: &&Replica| {
+            let status = replica.status();
+            status.role == Role::Leading && status.phase == Phase::Broadcast
+        };
+        self.replicas.values().find(leads).map(|replica| replica.status().id.0)
+    }
+
+    fn role(&self, id: u64) -> Role {
+        self.replicas[&ServerId(id)].status().role
+    }
+
+    fn ask(&mut self, server: u64, xid: u64, operation: Operation) -> Option<Response> {
+        let bytes = Arc::from(codec::encode(&Request { xid, operation }));
+        self.inputs.push_back((ServerId(server), Input::ClientFrame { client: ClientId(1), bytes }));
+        self.responses.clear();
+        self.run(Duration::from_millis(100));
+        self.responses.pop().map(|(_, _, response)| response)
+    }
+
+    fn create(&mut self, server: u64, number: u64) -> Option<Response> {
+        let data = Arc::from(vec![number as u8; 50]);
+        self.ask(server, number, Operation::Change(Change::Create { path: format!("/n{number}"), data }))
+    }
+
+    fn assert_equal(&self) {
+        let mut statuses = self.replicas.values().map(Replica::status);
+        let first = statuses.next().unwrap();
+        for status in statuses {
+            assert_eq!(status.applied, first.applied, "server {}", status.id);
+            assert_eq!(status.state_digest, first.state_digest);
+        }
+    }
+}
+
+#[test]
+fn three_servers_elect_the_largest_id_and_serve_on_each() {
+    let mut world = World::new(3, 0);
+    (1..=3).for_each(|id| world.start(id));
+    world.seconds(3);
+    assert_eq!(world.leader(), Some(3));
+    for server in 1..=3 {
+        let response = world.create(server, server).unwrap();
+        assert!(matches!(response.result, Ok(Answer::Changed { version: 0, .. })), "{response:?}");
+    }
+    let read = world.ask(1, 9, Operation::Get { path: "/n3".into() }).unwrap();
+    assert!(matches!(read.result, Ok(Answer::Data { .. })), "{read:?}");
+    let synced = world.ask(2, 10, Operation::Sync).unwrap();
+    assert_eq!(synced.result, Ok(Answer::Synced));
+    world.assert_equal();
+}
+
+#[test]
+fn one_server_alone_is_its_own_quorum() {
+    let mut world = World::new(1, 0);
+    world.start(1);
+    world.seconds(1);
+    assert_eq!(world.leader(), Some(1));
+    assert!(world.create(1, 1).unwrap().result.is_ok());
+    assert_eq!(world.ask(1, 2, Operation::Sync).unwrap().result, Ok(Answer::Synced));
+    world.stop(1);
+    world.start(1);
+    world.seconds(1);
+    assert!(world.ask(1, 3, Operation::Get { path: "/n1".into() }).unwrap().result.is_ok());
+}
+
+#[test]
+fn an_observer_follows_and_serves_but_is_no_part_of_a_quorum() {
+    let mut world = World::new(3, 1);
+    (1..=4).for_each(|id| world.start(id));
+    world.seconds(3);
+    assert_eq!(world.role(4), Role::Observing);
+    assert!(world.create(4, 1).unwrap().result.is_ok());
+    world.assert_equal();
+    world.stop(1);
+    world.stop(2);
+    world.seconds(30);
+    assert_eq!(world.leader(), None);
+    assert_eq!(world.create(4, 2), None);
+}
+
+#[test]
+fn a_server_that_missed_writes_is_synchronized_when_it_returns() {
+    for (writes, window) in [(3, 500), (30, 5)] {
+        let mut world = World::new(3, 0);
+        world.settings = if window == 5 {
+            |config| (config.sync_window, config.snapshot_interval) = (5, 10)
+        } else {
+            |_| {}
+        };
+        (1..=3).for_each(|id| world.start(id));
+        world.seconds(3);
+        world.create(3, 1).unwrap();
+        world.stop(1);
+        for number in 2..2 + writes {
+            assert!(world.create(2, number).unwrap().result.is_ok());
+        }
+        world.start(1);
+        world.seconds(5);
+        assert_eq!(world.role(1), Role::Following);
+        world.assert_equal();
+    }
+}
+
+#[test]
+fn a_new_leader_takes_over_and_nothing_is_lost() {
+    let mut world = World::new(3, 0);
+    (1..=3).for_each(|id| world.start(id));
+    world.seconds(3);
+    for number in 1..10 {
+        assert!(world.create(1, number).unwrap().result.is_ok());
+    }
+    world.stop(3);
+    world.seconds(5);
+    assert_eq!(world.leader(), Some(2));
+    assert!(world.create(1, 10).unwrap().result.is_ok());
+    world.start(3);
+    world.seconds(5);
+    assert_eq!(world.role(3), Role::Following);
+    world.assert_equal();
+    for number in 1..=10 {
+        let path = format!("/n{number}");
+        assert!(world.ask(3, 100 + number, Operation::Get { path }).unwrap().result.is_ok());
+    }
+}
+
+#[test]
+fn everything_is_there_after_all_servers_restarted() {
+    let mut world = World::new(3, 0);
+    (1..=3).for_each(|id| world.start(id));
+    world.seconds(3);
+    for number in 1..20 {
+        assert!(world.create(3, number).unwrap().result.is_ok());
+    }
+    (1..=3).for_each(|id| world.stop(id));
+    (1..=3).for_each(|id| world.start(id));
+    world.seconds(5);
+    assert_eq!(world.leader(), Some(3));
+    world.assert_equal();
+    assert!(world.ask(1, 100, Operation::Get { path: "/n19".into() }).unwrap().result.is_ok());
+}
+
+#[test]
+fn a_leader_whose_counter_is_used_up_makes_way_for_a_new_epoch() {
+    let mut world = World::new(3, 0);
+    world.settings = |config| config.counter_limit = 5;
+    (1..=3).for_each(|id| world.start(id));
+    world.seconds(3);
+    let mut done = 0;
+    for number in 1..60 {
+        done += u64::from(world.create(2, number).is_some_and(|response| response.result.is_ok()));
+        if world.leader().is_none() {
+            world.seconds(3);
+        }
+    }
+    assert!(done > 40, "{done}");
+    world.assert_equal();
+}

@@ -1,0 +1,243 @@
+//! Swarm testing: each seed draws its own world. A world in which some kinds of faults never
+//! happen reaches states that one with all of them does not.
+
+use zabrus_core::Duration;
+use zabrus_core::config::ElectionAlgorithm;
+use zabrus_core::quorum::{Ensemble, MemberKind};
+
+use crate::fault::FaultKind;
+use crate::random::Random;
+use crate::settings::{
+    ClockSettings, DiskSettings, FaultRate, LoadSettings, NetworkSettings, Settings, Transport,
+};
+
+/// The settings of the swarm's run with this seed.
+#[must_use]
+pub fn draw(seed: u64) -> Settings {
+    let mut random = Random::stream(seed, "swarm");
+    let random = &mut random;
+    let ensemble = ensemble(random);
+    let tick_time = Duration::from_millis(*random.pick(&[500, 1_000, 2_000, 2_000, 2_000, 3_000]));
+    let init_limit = *random.pick(&[5, 10, 10, 15]);
+    let sync_limit = *random.pick(&[2, 3, 5, 5, 8]);
+    let election = match random.below(20) {
+        0 => ElectionAlgorithm::External,
+        1 | 2 => ElectionAlgorithm::Basic,
+        _ => ElectionAlgorithm::Fast,
+    };
+    let link_checks = !random.chance(60);
+    // Without the links' checks, without an election that ends, and with faults that last, only
+    // safety can be promised.
+    let liveness_expected = link_checks && election != ElectionAlgorithm::External && !random.chance(80);
+    let faults = faults(random, &ensemble);
+    Settings {
+        election,
+        tick_time,
+        init_limit,
+        sync_limit,
+        sync_window: *random.pick(&[2, 5, 10, 20, 50, 500]),
+        disk_sync_percent: *random.pick(&[0, 33, 33, 100, 400]),
+        snapshot_interval: *random.pick(&[5, 20, 50, 100, 200]),
+        segment_bytes: *random.pick(&[6 << 10, 8 << 10, 16 << 10, 64 << 10]),
+        preallocate_bytes: *random.pick(&[1 << 10, 4 << 10, 16 << 10]),
+        chunk_bytes: *random.pick(&[64, 512, 4 << 10]),
+        counter_limit: if random.chance(250) { 1 << random.range(4..=8) } else { u32::MAX },
+        link_checks,
+        network: network(random, link_checks),
+        disk: disk(random, liveness_expected),
+        clock: clock(random),
+        load: load(random, tick_time),
+        restart_micros: *random.pick(&[(1_000, 100_000), (100_000, 3_000_000)]),
+        start_all: random.chance(900),
+        faults,
+        fault_gap_micros: fault_gap(random, tick_time),
+        duration: tick_time.times(random.range(15..=30)),
+        // What V1 allows for an election, V2 for staying stable, and some ticks to use it.
+        settle: tick_time.times(u64::from(3 * init_limit + 10 * sync_limit)) + Duration::from_seconds(15),
+        liveness_expected,
+        ensemble,
+    }
+}
+
+/// Mostly three voters and nothing else, as most people run it.
+fn ensemble(random: &mut Random) -> Ensemble {
+    let voters = *random.pick(&[1, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 4, 5, 5, 6, 7]);
+    let observers = if random.chance(150) { random.range(1..=3) } else { 0 };
+    let mut ensemble = Ensemble::plain(voters, observers.min(7 - voters));
+    if voters < 3 || !random.chance(100) {
+        return ensemble;
+    }
+    ensemble.hierarchical = true;
+    let groups = random.range(1..=voters.min(3));
+    for (number, member) in (0..).zip(ensemble.members.values_mut()) {
+        member.group = (number % groups) as u32;
+        member.weight = *random.pick(&[0, 1, 1, 1, 2, 3]);
+        // Each group counts, and somebody in each may lead.
+        if number < groups && member.kind == MemberKind::Participant {
+            member.weight = member.weight.max(1);
+        }
+    }
+    ensemble
+}
+
+/// A third of all kinds, of which each can happen in this ensemble.
+fn faults(random: &mut Random, ensemble: &Ensemble) -> Vec<FaultRate> {
+    if random.chance(20) {
+        return Vec::new();
+    }
+    let mut rates = Vec::new();
+    for kind in FaultKind::ALL {
+        let base = match kind {
+            // Every run needs leaders that go and servers that come back.
+            FaultKind::Crash | FaultKind::PowerLoss => 6,
+            // A single election command is part of the external election, and single
+            // directions are for scenarios.
+            FaultKind::Elect | FaultKind::Block => continue,
+            _ => 2,
+        };
+        let weight = random.range(1..=base) as u32;
+        if random.chance(333) || random.chance(if base > 2 { 500 } else { 0 }) {
+            rates.push(FaultRate { kind: *kind, weight });
+        }
+    }
+    let is_possible = |kind: FaultKind| match kind {
+        FaultKind::Ring => ensemble.members.len() >= 4,
+        FaultKind::Bridge | FaultKind::LeaderInMinority => ensemble.members.len() >= 3,
+        _ => true,
+    };
+    rates.retain(|rate| is_possible(rate.kind));
+    rates
+}
+
+fn fault_gap(random: &mut Random, tick_time: Duration) -> (u64, u64) {
+    let tick = tick_time.0;
+    *random.pick(&[(tick / 10, tick), (tick / 4, 3 * tick), (tick / 4, 3 * tick), (tick, 6 * tick)])
+}
+
+fn network(random: &mut Random, link_checks: bool) -> NetworkSettings {
+    let default = NetworkSettings::default();
+    let datagram = random.chance(if link_checks { 100 } else { 700 });
+    let rate = |random: &mut Random, most| if random.chance(700) { random.range(0..=most) as u32 } else { 0 };
+    NetworkSettings {
+        mode: if datagram { Transport::Datagram } else { Transport::Stream },
+        latency_micros: *random.pick(&[(50, 500), (200, 2_000), (200, 2_000), (1_000, 30_000)]),
+        slow_per_mille: rate(random, 20),
+        loss_per_mille: if datagram { rate(random, 20) } else { 0 },
+        duplicate_per_mille: if datagram { rate(random, 20) } else { 0 },
+        reorder_per_mille: if datagram { rate(random, 50) } else { 0 },
+        late_notice_per_mille: random.range(0..=500) as u32,
+        ..default
+    }
+}
+
+fn disk(random: &mut Random, liveness_expected: bool) -> DiskSettings {
+    let default = DiskSettings::default();
+    DiskSettings {
+        sync_micros: *random.pick(&[(50, 500), (1_000, 10_000), (1_000, 10_000), (5_000, 100_000)]),
+        stall_per_mille: if random.chance(100) { random.range(1..=3) as u32 } else { 0 },
+        failed_sync_keeps_cache: random.chance(500),
+        names_reorder: !liveness_expected && random.chance(500),
+        ..default
+    }
+}
+
+fn clock(random: &mut Random) -> ClockSettings {
+    ClockSettings {
+        drift_per_million: *random.pick(&[0, 50, 50, 1_000, 20_000]),
+        wall_skew_millis: *random.pick(&[0, 1_000, 3_600_000]),
+    }
+}
+
+fn load(random: &mut Random, tick_time: Duration) -> LoadSettings {
+    let default = LoadSettings::default();
+    let tick = tick_time.0;
+    LoadSettings {
+        clients: random.range(1..=5) as u32,
+        interval_micros: *random.pick(&[(5_000, 100_000), (50_000, 500_000), (50_000, 500_000)]),
+        pipeline: *random.pick(&[1, 4, 4, 16]),
+        value_bytes: *random.pick(&[(8, 8), (8, 100), (8, 100), (8, 2_000)]),
+        keys: *random.pick(&[3, 20, 50, 200]),
+        reads_percent: *random.pick(&[0, 30, 30, 70]),
+        sync_percent: *random.pick(&[0, 3, 10]),
+        versioned_percent: *random.pick(&[0, 20, 50]),
+        busy_micros: (2 * tick, 15 * tick),
+        quiet_micros: *random.pick(&[(0, 0), (tick, 5 * tick), (tick, 5 * tick)]),
+        ..default
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const SEEDS: u64 = 1_000;
+
+    fn all() -> Vec<Settings> {
+        (0..SEEDS).map(draw).collect()
+    }
+
+    fn count(wanted: impl Fn(&Settings) -> bool) -> usize {
+        all().iter().filter(|settings| wanted(settings)).count()
+    }
+
+    #[test]
+    fn a_seed_always_draws_the_same_settings_and_seeds_differ() {
+        assert_eq!(draw(7), draw(7));
+        assert_ne!(draw(7), draw(8));
+    }
+
+    #[test]
+    fn every_kind_of_fault_is_drawn_by_some_seed() {
+        let drawn: BTreeSet<FaultKind> =
+            (0..100).flat_map(|seed| draw(seed).faults).map(|rate| rate.kind).collect();
+        let for_others = [FaultKind::Elect, FaultKind::Block];
+        let missing: Vec<_> = FaultKind::ALL
+            .iter()
+            .filter(|kind| !drawn.contains(kind) && !for_others.contains(kind))
+            .collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
+    fn most_worlds_have_three_servers_and_all_sizes_occur() {
+        let three = count(|settings| settings.ensemble == Ensemble::plain(3, 0));
+        assert!((350..700).contains(&three), "{three}");
+        for voters in 1..=7 {
+            assert!(count(|settings| settings.ensemble.voters().count() == voters) > 10, "{voters}");
+        }
+        for observers in 1..=3 {
+            let has = |settings: &Settings| {
+                settings.ensemble.members.len() - settings.ensemble.voters().count() == observers
+            };
+            assert!(count(has) > 5, "{observers}");
+        }
+        assert!(count(|settings| settings.ensemble.members.len() > 7) == 0);
+    }
+
+    #[test]
+    fn every_ensemble_has_a_quorum_and_a_server_that_may_lead() {
+        assert!(count(|settings| settings.ensemble.hierarchical) > 10);
+        for settings in all() {
+            let ensemble = &settings.ensemble;
+            assert!(ensemble.is_quorum(&ensemble.voters().collect()), "{ensemble:?}");
+            assert!(ensemble.voters().any(|id| ensemble.may_lead(id)), "{ensemble:?}");
+        }
+    }
+
+    #[test]
+    fn liveness_is_expected_of_most_worlds_and_never_of_those_that_cannot_have_it() {
+        assert!(count(|settings| settings.liveness_expected) > 700);
+        let hopeless = |settings: &Settings| {
+            settings.liveness_expected
+                && (!settings.link_checks || settings.election == ElectionAlgorithm::External)
+        };
+        assert_eq!(count(hopeless), 0);
+        assert!(count(|settings| !settings.link_checks) > 10);
+        assert!(count(|settings| settings.election == ElectionAlgorithm::External) > 10);
+        assert!(count(|settings| settings.election == ElectionAlgorithm::Basic) > 10);
+        assert!(count(|settings| settings.network.mode == Transport::Datagram) > 10);
+        assert!(count(|settings| settings.counter_limit < 1 << 9) > 100);
+    }
+}

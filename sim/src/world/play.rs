@@ -1,0 +1,163 @@
+//! A whole run: faults by plan, then peace, then the last checks.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use zabrus_core::storage::Directory;
+use zabrus_core::{Duration, Instant, ServerId};
+
+use super::World;
+use crate::fault::{DiskFault, Fault};
+use crate::ghost::Ghost;
+use crate::plan::{Observation, Plan, ServerObservation};
+use crate::random::Random;
+use crate::report::{Outcome, RunReport};
+use crate::server::Server;
+use crate::settings::Settings;
+use crate::violation::Violation;
+
+/// Plays the run that the settings and the seed define; with its story if `watched`.
+#[must_use]
+pub fn play(settings: Settings, seed: u64, watched: bool) -> RunReport {
+    match World::new(settings, seed) {
+        Ok(mut world) => {
+            if watched {
+                world.record();
+            }
+            world.run()
+        }
+        Err(violation) => RunReport {
+            seed,
+            trace_hash: 0,
+            events: 0,
+            simulated: Duration::ZERO,
+            counters: Default::default(),
+            outcome: Outcome::Violated(violation),
+            trace: Vec::new(),
+        },
+    }
+}
+
+impl World {
+    /// Runs to the end: the faults of the plan, then everything is healed, then the ensemble has
+    /// time to settle, and is left alone at last.
+    #[must_use]
+    pub fn run(mut self) -> RunReport {
+        // An assertion of the core is a check like any other: its seed must be told.
+        let played = catch_unwind(AssertUnwindSafe(|| self.play()));
+        let outcome = match played {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(violation)) => Outcome::Violated(violation),
+            Err(panic) => Outcome::Violated(self.panicked(panic.as_ref())),
+        };
+        self.report(outcome)
+    }
+
+    /// What this run came to.
+    #[must_use]
+    pub fn report(mut self, outcome: Outcome) -> RunReport {
+        RunReport {
+            seed: self.seed,
+            trace_hash: self.trace.hash(),
+            events: self.events,
+            simulated: self.now.since(Instant(0)),
+            counters: self.ghost.counters().clone(),
+            outcome,
+            trace: self.trace.take_lines(),
+        }
+    }
+
+    fn panicked(&self, panic: &(dyn std::any::Any + Send)) -> Violation {
+        let words = panic.downcast_ref::<String>().map(String::as_str);
+        let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+        Violation {
+            rule: "assertion",
+            citation: "an assertion of the code itself",
+            sentence: format!("an assertion failed: {words}"),
+            server: None,
+            time: self.now,
+        }
+    }
+
+    fn play(&mut self) -> Result<Outcome, Violation> {
+        let faulty = Instant(0) + self.settings.duration;
+        let mut plan = Plan::new(&self.settings, Random::stream(self.seed, "faults"));
+        while plan.due() < faulty {
+            self.run_until(plan.due())?;
+            for fault in plan.step(&self.observe()) {
+                self.apply(&fault)?;
+            }
+        }
+        self.run_until(faulty)?;
+        for fault in plan.heal() {
+            self.apply(&fault)?;
+        }
+        self.calm();
+        // Clients go on for half of the time, and must have their answers at the end of it all.
+        self.run_until(faulty + Duration(self.settings.settle.0 / 2))?;
+        self.stop_load();
+        self.run_until(faulty + self.settings.settle)?;
+        Ok(match self.quiesced() {
+            Err((rule, sentence)) if self.settings.liveness_expected => Outcome::NotLive { rule, sentence },
+            _ => Outcome::Passed,
+        })
+    }
+
+    /// No fault happens from now on, not even a small one of the network.
+    pub fn calm(&mut self) {
+        self.network.calm();
+        self.ghost.healed(self.now);
+    }
+
+    /// No client sends anything new from now on.
+    pub fn stop_load(&mut self) {
+        self.load.stop();
+    }
+
+    /// Whether everything is well, some time after [`World::calm`]; if not, the rule and what is
+    /// wrong.
+    ///
+    /// # Errors
+    /// If something did not become well.
+    pub fn quiesced(&mut self) -> Result<(), (&'static str, String)> {
+        let mut ghost = std::mem::replace(&mut self.ghost, Ghost::new(&self.settings));
+        let quiesced = ghost.quiesced(self);
+        self.ghost = ghost;
+        quiesced
+    }
+
+    /// What the adversary may know.
+    #[must_use]
+    pub fn observe(&self) -> Observation {
+        let observe = |server: &Server| ServerObservation {
+            up: server.process.is_some(),
+            writing: server.pending_operations().next().is_some() || server.disk.has_unsynced(),
+            has_epochs: server.disk.durable().list().iter().any(|(file, _)| file.0 == "epochs"),
+        };
+        let servers = self.servers.iter().map(|server| (server.id, observe(server))).collect();
+        Observation { now: self.now, leader: self.leader(), servers }
+    }
+
+    /// A world in which all machines of this one have lost their power at this moment, and only
+    /// `members` are started again. No fault happens in it, and nobody asks anything of it.
+    ///
+    /// # Errors
+    /// If a start breaks a rule.
+    pub fn fork(&self, members: &BTreeSet<ServerId>, seed: u64) -> Result<Self, Violation> {
+        let mut settings = self.settings.clone();
+        (settings.start_all, settings.load.clients) = (false, 0);
+        let mut world = Self::new(settings, seed)?;
+        world.calm();
+        for (server, original) in world.servers.iter_mut().zip(&self.servers) {
+            server.disk = original.disk.clone();
+            server.own_disk = original.own_disk;
+            server.boot = original.boot;
+            server.disk.power_loss(&mut server.disk_random);
+            server.disk.inject(&DiskFault::Repair, &mut server.disk_random);
+        }
+        for id in members {
+            world.apply(&Fault::Start(*id))?;
+        }
+        Ok(world)
+    }
+}
