@@ -31,8 +31,6 @@ pub enum Action {
     Clog(Who, Who, Duration),
     /// A client sends changes to a server.
     Write(u64, Who),
-    /// A client asks a server to sync, and then reads.
-    Sync(Who),
 }
 
 /// What can be done to a single server.
@@ -78,13 +76,11 @@ pub enum Deed {
     Fault(Fault),
     /// So many changes sent to a server.
     Write(ServerId, u64),
-    /// A sync and a read sent to a server.
-    Sync(ServerId),
 }
 
 const VERBS: &str = "start, crash, power loss, pause, resume, wipe, swap disks, partition, isolate, block, \
                      unblock, heal, break, slow, fail, fill, free, repair, rot, spoil, misdirect, stall, \
-                     jump, drift, elect, write or sync";
+                     jump, drift, elect or write";
 
 impl Action {
     pub(super) fn parse(s: &mut Sentence<'_>) -> Result<Self, Mistake> {
@@ -146,8 +142,10 @@ impl Action {
                 s.must("at")?;
                 Self::Each(Verb::Elect(leader), who(s)?)
             }
-            "write" => Self::Write(s.number()?, client_of(s)?),
-            "sync" => Self::Sync(client_of(s)?),
+            "write" => {
+                let count = s.number()?;
+                Self::Write(count, if s.take("at") { who(s)? } else { Who::Leader })
+            }
             verb => match disk_fault(verb, s)? {
                 Some((fault, who)) => Self::Each(Verb::Disk(fault), who),
                 None => return Err(unknown),
@@ -179,7 +177,6 @@ impl Action {
             Self::Write(count, them) => {
                 Ok(who(them)?.into_iter().map(|server| Deed::Write(server, *count)).collect())
             }
-            Self::Sync(them) => Ok(who(them)?.into_iter().map(Deed::Sync).collect()),
         }
     }
 
@@ -191,7 +188,7 @@ impl Action {
         };
         match self {
             Self::Each(Verb::Elect(leader), who) => [of(who), vec![*leader]].concat(),
-            Self::Each(_, who) | Self::PowerLoss(who) | Self::Write(_, who) | Self::Sync(who) => of(who),
+            Self::Each(_, who) | Self::PowerLoss(who) | Self::Write(_, who) => of(who),
             Self::SwapDisks(one, other) | Self::BreakLink(one, other) => vec![*one, *other],
             Self::Partition(sides) => sides.concat(),
             Self::Block(from, to) | Self::Unblock(from, to) | Self::Clog(from, to, _) => {
@@ -206,8 +203,7 @@ impl Verb {
     fn fault(&self, server: ServerId) -> Fault {
         match self {
             Self::Start => Fault::Start(server),
-            // A scenario says itself when a server starts again.
-            Self::Crash => Fault::Outage(server),
+            Self::Crash => Fault::Crash(server),
             Self::Pause => Fault::Pause(server),
             Self::Resume => Fault::Resume(server),
             Self::Wipe => Fault::Wipe(server),
@@ -227,11 +223,6 @@ fn who(s: &mut Sentence<'_>) -> Result<Who, Mistake> {
         None if s.peek().is_some_and(|word| word.parse::<u64>().is_ok()) => Ok(Who::Servers(s.servers()?)),
         None => Err(s.expected("server numbers, `all`, `the leader` or `the learners`")),
     }
-}
-
-/// Where a client sends its requests; to the leader, unless told.
-fn client_of(s: &mut Sentence<'_>) -> Result<Who, Mistake> {
-    if s.take("at") { who(s) } else { Ok(Who::Leader) }
 }
 
 fn pair(s: &mut Sentence<'_>) -> Result<(ServerId, ServerId), Mistake> {
@@ -381,7 +372,6 @@ mod tests {
             "elect 3 at 1 2 3",
             "write 5",
             "write 5 at 2",
-            "sync at 1",
         ] {
             assert!(parse(text).is_ok(), "{text}: {:?}", parse(text));
         }
@@ -406,7 +396,7 @@ mod tests {
 
     #[test]
     fn the_leader_is_whoever_leads_at_that_moment() {
-        assert_eq!(deeds("crash the leader"), [Deed::Fault(Fault::Outage(ServerId(3)))]);
+        assert_eq!(deeds("crash the leader"), [Deed::Fault(Fault::Crash(ServerId(3)))]);
         assert_eq!(deeds("write 2"), [Deed::Write(ServerId(3), 2)]);
         assert!(parse("write 2").unwrap().deeds(&SERVERS, None).is_err());
     }

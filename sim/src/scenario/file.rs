@@ -261,7 +261,10 @@ impl Reader<'_> {
                 limit: step.limit.as_ref().map_or(DEFAULT_LIMIT, |limit| limit.get_ref().0),
             },
             _ => {
-                return refuse(span, "a step waits for one thing; expected only one of `at`, `after`, `when`");
+                return refuse(
+                    span,
+                    "a step waits for one thing; expected only one of `at`, `after`, `when`",
+                );
             }
         };
         let holding = match (&step.within, &step.lasting) {

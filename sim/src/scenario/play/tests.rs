@@ -41,7 +41,7 @@ impl Stage for Toy {
 
     fn carry_out(&mut self, deed: &Deed) -> Result<(), Violation> {
         match deed {
-            Deed::Fault(Fault::Outage(server)) => self.down.push(*server),
+            Deed::Fault(Fault::Crash(server)) => self.down.push(*server),
             Deed::Fault(Fault::Start(server)) => self.down.retain(|down| down != server),
             Deed::Write(_, count) => self.writes += count,
             _ => {}
