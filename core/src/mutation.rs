@@ -27,11 +27,24 @@ macro_rules! mutated {
 mod planted {
     use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-    /// A deliberate bug; the names are the catalogue's.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    #[allow(missing_docs, reason = "the catalogue describes each")]
-    #[repr(usize)]
-    pub enum Mutation {
+    macro_rules! mutations {
+        ($($name:ident = $number:literal,)+) => {
+            /// A deliberate bug; the names are the catalogue's.
+            #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+            #[allow(missing_docs, reason = "the catalogue describes each")]
+            #[repr(usize)]
+            pub enum Mutation {
+                $($name = $number,)+
+            }
+
+            impl Mutation {
+                /// All of them.
+                pub const ALL: &[Self] = &[$(Self::$name),+];
+            }
+        };
+    }
+
+    mutations! {
         M01 = 1,
         M02 = 2,
         M03 = 3,
@@ -49,20 +62,22 @@ mod planted {
         M17 = 17,
         M18 = 18,
         M21 = 21,
+        M22 = 22,
+        M23 = 23,
         M24 = 24,
+        M26 = 26,
         M28 = 28,
         M29 = 29,
+        M32 = 32,
+        M33 = 33,
         M34 = 34,
         M36 = 36,
         M37 = 37,
         M40 = 40,
         M42 = 42,
+        M45 = 45,
+        M46 = 46,
         M47 = 47,
-        M65 = 65,
-        M66 = 66,
-        M67 = 67,
-        M76 = 76,
-        M77 = 77,
         M49 = 49,
         M51 = 51,
         M52 = 52,
@@ -76,6 +91,11 @@ mod planted {
         M62 = 62,
         M63 = 63,
         M64 = 64,
+        M65 = 65,
+        M66 = 66,
+        M67 = 67,
+        M76 = 76,
+        M77 = 77,
     }
 
     static PLANTED: AtomicUsize = AtomicUsize::new(0);

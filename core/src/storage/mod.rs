@@ -1,15 +1,33 @@
 //! Durable state: the log, the snapshots and the epochs, as file operations that a driver carries
 //! out, and recovery from their bytes alone.
 
+mod background;
+mod device;
+mod epochs;
+mod log;
+mod names;
+mod pipeline;
+mod reader;
+mod recovery;
+pub mod segment;
+mod snapshot;
+mod store;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::Config;
 use crate::identity::{Bytes, Epoch, Position, ServerId, Zxid};
-use crate::service::{Tree, TreeSnapshot};
+use crate::service::Tree;
+
+pub use recovery::recover;
+pub use store::Storage;
 
 /// The name of a file within the data directory.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -203,6 +221,8 @@ pub struct Recovered {
     pub findings: Vec<String>,
     /// Bytes of a torn tail that will be cut.
     pub cut_bytes: u64,
+    /// What [`Storage::new`] must repair.
+    layout: recovery::Layout,
 }
 
 /// Why a data directory cannot be used at all.
@@ -219,14 +239,6 @@ pub enum RecoveryError {
     Unreadable(DiskError),
 }
 
-/// Reads a data directory. Pure: depends on the bytes alone, and changes nothing (R4).
-///
-/// # Errors
-/// If the directory must not be used; nothing in it is changed then.
-pub fn recover(_config: &Config, _directory: &dyn Directory) -> Result<Recovered, RecoveryError> {
-    unimplemented!()
-}
-
 /// Something that became durable, or did not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StorageEvent {
@@ -241,8 +253,9 @@ pub enum StorageEvent {
     Truncated(Position),
     /// A snapshot of the own state is durable.
     SnapshotSaved(Position),
-    /// A snapshot of the own state was given up (disk full, say); the log goes on.
-    SnapshotAbandoned(Position, DiskError),
+    /// A snapshot of the own state was given up, because the disk failed or, without an error,
+    /// because a truncation or a received snapshot made it worthless; the log goes on.
+    SnapshotAbandoned(Position, Option<DiskError>),
     /// A chunk of a received snapshot was written.
     ChunkStored(u64),
     /// A received snapshot is durable, and the log starts at its label, durably.
@@ -253,135 +266,4 @@ pub enum StorageEvent {
     /// The log or the epochs could not be written. Nothing that is not yet reported durable may be
     /// assumed, in either direction; nothing is written any more.
     Failed(String),
-}
-
-/// The durable state of one server: takes entries, epochs and snapshots, asks for file operations,
-/// and says what has become durable. Between the memory's view ([`Storage::last`]) and the disk's
-/// ([`Storage::durable`]) there is one group commit at most in flight and one being collected.
-pub struct Storage {}
-
-impl Storage {
-    /// Takes over what was recovered (the snapshot's tree stays with the caller) and begins to
-    /// repair the directory: cuts torn tails, removes leftovers, syncs what was recovered.
-    /// `incarnation` must differ from that of every earlier storage on the same disk.
-    pub fn new(_config: &Config, _recovered: &mut Recovered, _incarnation: u64) -> Self {
-        unimplemented!()
-    }
-
-    /// The durable epochs.
-    #[must_use]
-    pub fn epochs(&self) -> Epochs {
-        unimplemented!()
-    }
-
-    /// The position before the first entry that memory holds.
-    #[must_use]
-    pub fn base(&self) -> Position {
-        unimplemented!()
-    }
-
-    /// The end of the log, durable or not.
-    #[must_use]
-    pub fn last(&self) -> Position {
-        unimplemented!()
-    }
-
-    /// Everything up to here is durable.
-    #[must_use]
-    pub fn durable(&self) -> Zxid {
-        unimplemented!()
-    }
-
-    /// The entries in memory after `zxid`, in order. Empty if `zxid` is below the base.
-    pub fn entries_after(&self, _zxid: Zxid) -> impl DoubleEndedIterator<Item = &Entry> + ExactSizeIterator {
-        [].iter()
-    }
-
-    /// The position at `zxid`, if memory holds that entry or it is the base.
-    #[must_use]
-    pub fn position_at(&self, _zxid: Zxid) -> Option<Position> {
-        unimplemented!()
-    }
-
-    /// Nothing is in flight or waiting to be written, snapshots of the own state aside.
-    #[must_use]
-    pub fn is_settled(&self) -> bool {
-        unimplemented!()
-    }
-
-    /// Appends one entry, which must extend [`Storage::last`] (asserted, R4).
-    pub fn append(&mut self, _zxid: Zxid, _payload: Bytes) {
-        unimplemented!()
-    }
-
-    /// Cuts the log after `to`, which must be in memory or the base (asserted). Everything that
-    /// was appended before is cut or durable when [`StorageEvent::Truncated`] comes; snapshots
-    /// with labels beyond `to` are removed (R8).
-    pub fn truncate(&mut self, _to: Zxid) {
-        unimplemented!()
-    }
-
-    /// Replaces the epochs, atomically, after everything that was appended before is durable.
-    /// Epochs never decrease (asserted, E10).
-    pub fn save_epochs(&mut self, _epochs: Epochs) {
-        unimplemented!()
-    }
-
-    /// Writes a snapshot of the own state in the background, chunk by chunk. Ignored while one is
-    /// being written. When done, older snapshots and log segments beyond what
-    /// [`Config::snapshots_kept`] wants are removed; only snapshots known to be valid count
-    /// (R9, ZOOKEEPER-3231).
-    pub fn save_snapshot(&mut self, _label: Position, _state: TreeSnapshot) {
-        unimplemented!()
-    }
-
-    /// Begins to store a snapshot that the leader sends; an earlier unfinished one is dropped.
-    pub fn begin_install(&mut self, _label: Position) {
-        unimplemented!()
-    }
-
-    /// Stores the next chunk of it. After the last one the snapshot is made durable, then the log
-    /// is replaced by an empty one that starts at the label, durably (ZOOKEEPER-2872, -2832).
-    pub fn install_chunk(&mut self, _index: u64, _bytes: Bytes, _last: bool) {
-        unimplemented!()
-    }
-
-    /// Drops an unfinished received snapshot. One whose last chunk has been given is finished all
-    /// the same; [`Storage::is_settled`] waits for it.
-    pub fn abort_install(&mut self) {
-        unimplemented!()
-    }
-
-    /// Reads entries `after < zxid <= upto` from the disk, at most `limit_bytes` of them. `token`
-    /// comes back in [`StorageEvent::LogRead`].
-    pub fn read_log(&mut self, _token: u64, _after: Position, _upto: Zxid, _limit_bytes: u64) {
-        unimplemented!()
-    }
-
-    /// The size of the newest snapshot in bytes, 0 if there is none.
-    #[must_use]
-    pub fn snapshot_bytes(&self) -> u64 {
-        unimplemented!()
-    }
-
-    /// Lets memory forget entries up to `zxid`, all of which must be applied and durable.
-    pub fn forget(&mut self, _zxid: Zxid) {
-        unimplemented!()
-    }
-
-    /// Takes the outcome of an operation. Completions of another incarnation have no effect
-    /// (R12, ZOOKEEPER-4541).
-    pub fn handle(&mut self, _completion: DiskCompletion) {
-        unimplemented!()
-    }
-
-    /// The next operation for the driver.
-    pub fn poll_operation(&mut self) -> Option<DiskOperation> {
-        unimplemented!()
-    }
-
-    /// The next thing that became durable.
-    pub fn poll_event(&mut self) -> Option<StorageEvent> {
-        unimplemented!()
-    }
 }

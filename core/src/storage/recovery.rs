@@ -1,0 +1,335 @@
+//! Recovery: what a data directory proves, from its bytes alone.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::names::{self, Kind};
+use super::segment::{self, BLOCK_BYTES, Records, Slot};
+use super::{
+    Directory, DiskError, Entry, Epochs, FileName, Recovered, RecoveryError, Standing, epochs, snapshot,
+};
+use crate::config::Config;
+use crate::identity::{Epoch, Position, Zxid};
+use crate::mutated;
+use crate::service::Tree;
+
+/// One segment of the log.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Segment {
+    /// The position before its first record.
+    pub(super) base: Position,
+    /// The number in its header.
+    pub(super) number: u64,
+    /// The offset behind its last record. Only right from the segment that holds the end of the
+    /// newest snapshot on.
+    pub(super) end: u64,
+}
+
+/// One snapshot file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SnapshotFile {
+    pub(super) label: Zxid,
+    pub(super) bytes: u64,
+    /// Its checksums are known to be right.
+    pub(super) valid: bool,
+}
+
+/// What the storage must know about the directory to repair it and to go on.
+#[derive(Debug, Default)]
+pub(super) struct Layout {
+    /// The log, oldest first. If there is none, one must be made.
+    pub(super) segments: Vec<Segment>,
+    /// The highest number of a commit.
+    pub(super) number: u64,
+    /// The records after this one may be in the page cache only.
+    pub(super) synced: Zxid,
+    /// Oldest first.
+    pub(super) snapshots: Vec<SnapshotFile>,
+    /// To be removed, in this order.
+    pub(super) leftovers: Vec<FileName>,
+    /// What the epochs file holds.
+    pub(super) stored: Option<Epochs>,
+}
+
+struct LogFile {
+    base: Zxid,
+    name: FileName,
+    length: u64,
+    header: Option<segment::Header>,
+    has_slot: bool,
+}
+
+/// The directory, with what went wrong while reading it.
+struct Reader<'a> {
+    directory: &'a dyn Directory,
+    findings: Vec<String>,
+    successes: usize,
+    error: Option<DiskError>,
+}
+
+impl Reader<'_> {
+    fn read(&mut self, file: &FileName, length: u64) -> Option<Vec<u8>> {
+        match self.directory.read(file, 0, length) {
+            Ok(bytes) => {
+                self.successes += 1;
+                Some(bytes)
+            }
+            Err(error) => {
+                self.findings.push(format!("{file}: {error}"));
+                self.error = Some(error);
+                None
+            }
+        }
+    }
+
+    fn find(&mut self, file: &FileName, what: &str) {
+        self.findings.push(format!("{file}: {what}"));
+    }
+}
+
+/// Reads a data directory. Pure: depends on the bytes alone, and changes nothing (R4).
+///
+/// # Errors
+/// If the directory must not be used; nothing in it is changed then.
+pub fn recover(config: &Config, directory: &dyn Directory) -> Result<Recovered, RecoveryError> {
+    let mut reader = Reader { directory, findings: Vec::new(), successes: 0, error: None };
+    let mut layout = Layout::default();
+    let (mut logs, mut snapshots, mut epochs_file) = (Vec::new(), Vec::new(), None);
+    for (name, length) in directory.list() {
+        match names::kind(&name) {
+            Kind::Epochs => epochs_file = Some((name, length)),
+            Kind::Log(base) => logs.push((base, name, length)),
+            Kind::Snapshot(label) => snapshots.push((label, name, length)),
+            Kind::Temporary => layout.leftovers.push(name),
+            Kind::Unknown => {}
+        }
+    }
+    logs.sort();
+    snapshots.sort();
+    let empty = logs.is_empty() && snapshots.is_empty() && epochs_file.is_none();
+
+    if let Some((name, length)) = &epochs_file {
+        layout.stored = reader.read(name, *length).and_then(|bytes| epochs::decode(&bytes));
+        if layout.stored.is_none() {
+            reader.find(name, "damaged: what this server promised is unknown");
+        }
+    }
+    if let Some(stored) = layout.stored.filter(|stored| stored.server != config.id) {
+        return Err(RecoveryError::ForeignData { owner: stored.server, this: config.id });
+    }
+
+    let mut authority: Option<Slot> = None;
+    let mut consider = |slot: Slot| {
+        if authority.is_none_or(|best| best.number < slot.number) {
+            authority = Some(slot);
+        }
+    };
+    let had_snapshots = !snapshots.is_empty();
+    let (snapshot, received) = recover_snapshots(config, &mut reader, &mut layout, snapshots);
+    if let Some(header) = received {
+        consider(Slot { number: header.number, intent: header.label.zxid, durable: header.label.zxid });
+    }
+    let mut live = Vec::new();
+    for (base, name, length) in logs {
+        let block = reader.read(&name, length.min(BLOCK_BYTES)).unwrap_or_default();
+        let header = segment::Header::decode(&block).filter(|header| header.base.zxid == base);
+        let mut has_slot = false;
+        for slot in Slot::all(&block) {
+            has_slot = true;
+            consider(slot);
+        }
+        let replaced =
+            header.zip(received).is_some_and(|(segment, snapshot)| segment.number < snapshot.number);
+        if replaced && !mutated!(M24) {
+            layout.leftovers.insert(0, name);
+        } else {
+            live.push(LogFile { base, name, length, header, has_slot });
+        }
+    }
+    layout.number = authority.map_or(0, |slot| slot.number);
+    layout.synced = authority.map_or(Zxid::ZERO, |slot| slot.durable);
+
+    let start = snapshot.as_ref().map_or(Position::EMPTY, |(label, _)| *label);
+    let log = recover_log(&mut reader, &live, start, layout.number);
+    let reached = log.end.zxid;
+    let mut standing = match authority {
+        Some(slot) if reached >= slot.intent => Standing::Sound,
+        Some(slot) if reached >= slot.durable => Standing::Torn(slot.intent),
+        Some(slot) => Standing::Damaged(slot.intent),
+        // The first start makes the log before any promise, so it may have been interrupted.
+        None if layout.stored.is_some_and(|epochs| epochs.accepted_epoch == Epoch(0)) && !had_snapshots => {
+            Standing::Sound
+        }
+        None => Standing::Blank,
+    };
+    if standing != Standing::Sound {
+        reader.findings.push(format!("the log ends at {reached}, but should reach further: {standing:?}"));
+    }
+    let last_base = log.segments.last().map_or(Zxid::ZERO, |segment| segment.base.zxid);
+    for file in live.iter().filter(|file| file.base >= last_base && !file.has_slot) {
+        // A new segment is synced with its slots before its first record: this is not a torn one.
+        let bytes = reader.read(&file.name, file.length);
+        if bytes.is_none_or(|bytes| bytes.iter().skip(BLOCK_BYTES as usize).any(|byte| *byte != 0)) {
+            reader.find(&file.name, "damaged: how far the log went is unknown");
+            standing = Standing::Blank;
+        }
+    }
+    if empty {
+        standing = if config.empty_is_expected { Standing::Sound } else { Standing::Blank };
+    } else if layout.stored.is_none() {
+        standing = Standing::Blank;
+    }
+    if mutated!(M32) && snapshot.is_none() {
+        standing = Standing::Sound;
+    }
+    if let (Some(error), 0) = (reader.error, reader.successes) {
+        return Err(RecoveryError::Unreadable(error));
+    }
+
+    for file in live.iter().rev() {
+        if !log.segments.iter().any(|segment| segment.base.zxid == file.base) {
+            reader.find(&file.name, "does not continue the log");
+            layout.leftovers.push(file.name.clone());
+        }
+    }
+    layout.segments = log.segments;
+    Ok(Recovered {
+        epochs: recover_epochs(config, layout.stored, standing, reached),
+        snapshot,
+        entries: log.entries,
+        empty,
+        findings: reader.findings,
+        cut_bytes: log.cut_bytes,
+        layout,
+    })
+}
+
+/// The newest valid snapshot, and the header of the last one that a leader sent.
+fn recover_snapshots(
+    config: &Config,
+    reader: &mut Reader<'_>,
+    layout: &mut Layout,
+    files: Vec<(Zxid, FileName, u64)>,
+) -> (Option<(Position, Tree)>, Option<snapshot::Header>) {
+    let mut candidates = Vec::new();
+    for (label, name, length) in files {
+        let bytes = reader.read(&name, length.min(snapshot::HEADER_BYTES as u64)).unwrap_or_default();
+        match snapshot::Header::decode(&bytes).filter(|header| header.label.zxid == label) {
+            Some(header) => candidates.push((header, name, length)),
+            None => {
+                reader.find(&name, "the snapshot is damaged");
+                layout.leftovers.push(name);
+            }
+        }
+    }
+    let received =
+        candidates.iter().map(|(header, ..)| *header).filter(|h| h.received).max_by_key(|h| h.number);
+    // Retention leaves this many. Were there more, one that is never checked could count for ever.
+    let validate_all = candidates.len() > config.snapshots_kept;
+    let mut newest = None;
+    for (header, name, bytes) in candidates.into_iter().rev() {
+        let label = header.label.zxid;
+        if received.is_some_and(|received| header.number < received.number) {
+            layout.leftovers.push(name);
+            continue;
+        }
+        let mut valid = false;
+        if newest.is_none() {
+            newest = reader.read(&name, bytes).and_then(|bytes| snapshot::decode(&bytes));
+            valid = newest.is_some();
+        } else if validate_all {
+            valid = reader.read(&name, bytes).is_some_and(|bytes| snapshot::is_valid(&bytes));
+        }
+        if valid || (newest.is_some() && !validate_all) {
+            layout.snapshots.insert(0, SnapshotFile { label, bytes, valid });
+        } else {
+            reader.find(&name, "the snapshot is damaged");
+            layout.leftovers.push(name);
+        }
+    }
+    (newest, received)
+}
+
+struct Log {
+    segments: Vec<Segment>,
+    entries: Vec<Entry>,
+    end: Position,
+    cut_bytes: u64,
+}
+
+/// The log that continues `start`, and the older segments before it.
+fn recover_log(reader: &mut Reader<'_>, files: &[LogFile], start: Position, number: u64) -> Log {
+    let mut log = Log { segments: Vec::new(), entries: Vec::new(), end: start, cut_bytes: 0 };
+    let Some(first) = files.iter().rposition(|file| file.base <= start.zxid) else { return log };
+    for (index, file) in files.iter().enumerate().skip(first) {
+        // A torn or damaged header can be made again when the name says where the segment belongs.
+        let base = match file.header {
+            Some(header) => header.base,
+            None if file.base == log.end.zxid => log.end,
+            None => break,
+        };
+        if index > first && base != log.end {
+            break;
+        }
+        let Some(bytes) = reader.read(&file.name, file.length) else { break };
+        let area = bytes.get(BLOCK_BYTES as usize..).unwrap_or_default();
+        let mut records = Records::new(base, BLOCK_BYTES, area);
+        let mut connected = base == log.end;
+        for record in records.by_ref() {
+            if connected {
+                log.entries.push(Entry { position: record.position, payload: record.payload.into() });
+            }
+            connected |= record.position == start;
+        }
+        if !connected {
+            break;
+        }
+        let (last, end) = records.end();
+        let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1);
+        log.end = last;
+        log.cut_bytes = used.saturating_sub(end);
+        let number = file.header.map_or(number + 1, |header| header.number);
+        log.segments.push(Segment { base, number, end });
+    }
+    if !log.segments.is_empty() {
+        let older = files[..first].iter().filter_map(|file| file.header);
+        let older =
+            older.map(|header| Segment { base: header.base, number: header.number, end: BLOCK_BYTES });
+        log.segments.splice(0..0, older);
+    }
+    log
+}
+
+fn recover_epochs(config: &Config, stored: Option<Epochs>, standing: Standing, last: Zxid) -> Epochs {
+    let mut epochs = stored.unwrap_or(Epochs {
+        server: config.id,
+        accepted_epoch: Epoch(0),
+        accepted_leader: None,
+        current_epoch: Epoch(0),
+        standing,
+    });
+    // R3: a transaction of an epoch sits on top of that epoch's whole initial history, so a crash
+    // between log and epochs is repaired here (ZOOKEEPER-1653).
+    epochs.current_epoch = epochs.current_epoch.max(last.epoch());
+    if epochs.accepted_epoch < epochs.current_epoch {
+        epochs.accepted_epoch = epochs.current_epoch;
+        epochs.accepted_leader = None;
+    }
+    epochs.standing = epochs.standing.worse(standing);
+    epochs
+}
+
+impl Standing {
+    /// What both together prove. Only synchronization makes a standing better.
+    fn worse(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Blank, _) | (_, Self::Blank) => Self::Blank,
+            (Self::Sound, standing) | (standing, Self::Sound) => standing,
+            (Self::Torn(one), Self::Torn(two)) => Self::Torn(one.max(two)),
+            (Self::Torn(one) | Self::Damaged(one), Self::Torn(two) | Self::Damaged(two)) => {
+                Self::Damaged(one.max(two))
+            }
+        }
+    }
+}
