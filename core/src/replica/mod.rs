@@ -315,7 +315,7 @@ impl Replica {
                 }
             }
             StorageEvent::SnapshotSaved(label) => self.server.emit(Event::SnapshotSaved { label: *label }),
-            StorageEvent::SnapshotAbandoned(label, error) => {
+            StorageEvent::SnapshotAbandoned(label, Some(error)) => {
                 let reason = alloc::format!("the snapshot at {} was given up: {error}", label.zxid);
                 self.server.emit(Event::DiskFailed { reason });
             }
