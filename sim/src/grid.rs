@@ -85,7 +85,7 @@ pub fn line(entry: &TraceLine) -> String {
         return format!("{time:>9}  {:-<6}  {happened}", "");
     };
     let Some(state) = &entry.state else {
-        return format!("{time:>9}  {server:>6}  {:<74}  {happened}", "down");
+        return format!("{time:>9}  {server:>6}  {:<74}  {happened}", "");
     };
     let role = format!("{}/{}", words::role(state.role), words::phase(state.phase));
     let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".into());
