@@ -4,12 +4,14 @@
 //! One thread per world, one heap of events, virtual time that jumps. A run is defined by its
 //! [`settings::Settings`] and one seed, on every machine and in every build.
 
+pub mod checks;
 pub mod clock;
 pub mod counters;
 pub mod disk;
 pub mod fault;
 pub mod ghost;
 pub mod grid;
+pub mod liveness;
 pub mod load;
 pub mod network;
 pub mod plan;

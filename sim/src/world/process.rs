@@ -44,7 +44,7 @@ impl World {
         };
         ghost.recovered(server.id, &server.disk, &recovered)?;
         let replica = Replica::new(config, recovered, server.seeds.seed32(), server.clock.read(*now));
-        ghost.booted(server.id, *now, &replica)?;
+        ghost.booted(server.id, &replica)?;
         server.process = Some(Process::new(replica, server.boot, *now));
         server.why_down = None;
         self.trace.note(*now, Some(server.id), "starts");
@@ -108,7 +108,7 @@ impl World {
         let Some(process) = &mut server.process else { return Ok(()) };
         let mut halted = None;
         while let Some(output) = process.replica.poll() {
-            ghost.output(server.id, &output, &process.replica, &server.disk)?;
+            ghost.output(server.id, &output, &process.replica)?;
             match output {
                 Output::Send { peer, connection, frame } => {
                     if let Some(to) = index(peer) {
