@@ -1,6 +1,7 @@
 //! The world: replicas, and everything around them, driven by one heap of events.
 
 mod faults;
+mod fork;
 mod play;
 mod process;
 
