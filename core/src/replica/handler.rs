@@ -227,6 +227,10 @@ impl Handler {
             if zxid > end.zxid && (self.observer || mutated!(M29)) {
                 break;
             }
+            #[cfg(feature = "mutants")]
+            if server.planted.window_holes.contains(&zxid) {
+                continue;
+            }
             let payload = entry.payload.clone();
             self.link.send(&mut server.outputs, Message::Proposal { epoch, previous, zxid, payload });
             previous = zxid;

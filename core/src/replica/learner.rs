@@ -458,6 +458,10 @@ impl Learner {
             return self.mismatch(server);
         }
         server.storage.append(zxid, payload);
+        #[cfg(feature = "mutants")]
+        if self.stage == Stage::Synchronizing && mutated!(M11) {
+            server.planted.window_holes.insert(zxid);
+        }
         if self.stage == Stage::Broadcast && mutated!(M65) {
             self.acknowledged = zxid;
             let epoch = zxid.epoch();

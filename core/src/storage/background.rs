@@ -123,6 +123,10 @@ impl Storage {
     /// Drops an unfinished received snapshot. One whose last chunk has been given is finished all
     /// the same; [`Storage::is_settled`] waits for it.
     pub fn abort_install(&mut self) {
+        #[cfg(feature = "mutants")]
+        if core::mem::take(&mut self.held) {
+            self.queue.clear();
+        }
         if let Some(writer) = self.install.take() {
             self.chunks.clear();
             self.device.disown(Lane::Install);

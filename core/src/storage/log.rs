@@ -4,10 +4,10 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::recovery::Segment;
-use super::segment::{self, BLOCK_BYTES, Slot, encode_record, record_bytes};
+use super::segment::{self, BLOCK_BYTES, NEW_SLOTS, Slot, encode_record, record_bytes};
 use super::{Entry, FileName, FileOperation, names};
 use crate::config::Config;
-use crate::identity::{Position, Zxid};
+use crate::identity::{Bytes, Position, Zxid};
 use crate::mutated;
 
 /// What must be done in order: the operations of one stage may be in flight together, those of
@@ -50,20 +50,24 @@ impl Log {
 
     /// Starts a new segment, durably before any record of it is written.
     pub(super) fn create_segment(&mut self, base: Position) -> Stage {
-        let number = self.next_number();
-        // The block holds two slots.
-        self.next_number();
+        let number = self.number + 1;
         let file = names::log(base.zxid);
-        let block = segment::new_block(segment::Header { base, number });
+        let block = self.new_block(base, number, base.zxid);
         self.segments.push(Segment { base, number, end: BLOCK_BYTES });
         self.allocated = BLOCK_BYTES + self.preallocate_bytes;
         vec![
             FileOperation::Create { file: file.clone() },
             FileOperation::Preallocate { file: file.clone(), length: self.allocated },
-            FileOperation::Write { file: file.clone(), offset: 0, bytes: block.into() },
+            FileOperation::Write { file: file.clone(), offset: 0, bytes: block },
             FileOperation::Sync { file },
             FileOperation::SyncDirectory,
         ]
+    }
+
+    fn new_block(&mut self, base: Position, number: u64, durable: Zxid) -> Bytes {
+        let block = segment::new_block(segment::Header { base, number }, self.number + 1, durable);
+        self.number += NEW_SLOTS;
+        block.into()
     }
 
     fn write_slot(&mut self, file: &FileName, intent: Zxid, durable: Zxid) -> FileOperation {
@@ -96,7 +100,7 @@ impl Log {
         stages
     }
 
-    /// Cuts the log after `to`; `removed` are the entries after it, written or not.
+    /// Cuts the log after `to`; `removed` are the entries after it.
     pub(super) fn truncate(&mut self, to: Position, removed: &[Entry]) -> Vec<Stage> {
         let target = self.segments.iter().rposition(|segment| segment.base.zxid <= to.zxid).unwrap_or(0);
         let end = self.segments.get(target + 1).map_or(self.written, |next| next.base).zxid;
@@ -132,17 +136,16 @@ impl Log {
         let file = names::log(base.zxid);
         let tail = &tail[tail.partition_point(|entry| entry.position.zxid <= base.zxid)..];
         let bytes: u64 = tail.iter().map(|entry| record_bytes(entry.payload.len())).sum();
-        let header = segment::Header { base, number }.encode();
+        let block = self.new_block(base, number, self.written.zxid);
         let mut stage = vec![
             FileOperation::Truncate { file: file.clone(), length: end },
-            FileOperation::Write { file: file.clone(), offset: 0, bytes: header.into() },
+            FileOperation::Write { file: file.clone(), offset: 0, bytes: block },
         ];
         if !tail.is_empty() {
             let offset = end - bytes;
             let bytes = encode_records(offset, tail).into();
             stage.push(FileOperation::Write { file: file.clone(), offset, bytes });
         }
-        stage.push(self.write_slot(&file, self.written.zxid, self.written.zxid));
         stage.push(FileOperation::Sync { file });
         self.allocated = end;
         stage

@@ -52,7 +52,7 @@ impl Storage {
         // A received snapshot is sealed only when all its chunks are written.
         let waits =
             matches!(self.queue.front(), Some(Job::Install(_))) && !self.device.is_idle(Lane::Install);
-        if self.running.is_some() || waits {
+        if self.failed || self.running.is_some() || waits {
             return;
         }
         let Some(mut job) = self.queue.pop_front() else { return };

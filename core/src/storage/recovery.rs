@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::names::{self, Kind};
-use super::segment::{self, BLOCK_BYTES, Records, Slot};
+use super::segment::{self, BLOCK_BYTES, NEW_SLOTS, Records, Slot};
 use super::{
     Directory, DiskError, Entry, Epochs, FileName, Recovered, RecoveryError, Standing, epochs, snapshot,
 };
@@ -153,14 +153,13 @@ pub fn recover(config: &Config, directory: &dyn Directory) -> Result<Recovered, 
     let start = snapshot.as_ref().map_or(Position::EMPTY, |(label, _)| *label);
     let log = recover_log(&mut reader, &live, start, layout.number);
     let reached = log.end.zxid;
+    let is_used = layout.stored.is_some_and(|epochs| epochs.accepted_epoch > Epoch(0));
     let mut standing = match authority {
         Some(slot) if reached >= slot.intent => Standing::Sound,
         Some(slot) if reached >= slot.durable => Standing::Torn(slot.intent),
         Some(slot) => Standing::Damaged(slot.intent),
         // The first start makes the log before any promise, so it may have been interrupted.
-        None if layout.stored.is_some_and(|epochs| epochs.accepted_epoch == Epoch(0)) && !had_snapshots => {
-            Standing::Sound
-        }
+        None if layout.stored.is_some() && !is_used && !had_snapshots => Standing::Sound,
         None => Standing::Blank,
     };
     if standing != Standing::Sound {
@@ -170,10 +169,17 @@ pub fn recover(config: &Config, directory: &dyn Directory) -> Result<Recovered, 
     for file in live.iter().filter(|file| file.base >= last_base && !file.has_slot) {
         // A new segment is synced with its slots before its first record: this is not a torn one.
         let bytes = reader.read(&file.name, file.length);
-        if bytes.is_none_or(|bytes| bytes.iter().skip(BLOCK_BYTES as usize).any(|byte| *byte != 0)) {
+        let has_records = |bytes: Vec<u8>| bytes.iter().skip(BLOCK_BYTES as usize).any(|byte| *byte != 0);
+        if bytes.is_none_or(has_records) {
             reader.find(&file.name, "damaged: how far the log went is unknown");
             standing = Standing::Blank;
         }
+    }
+    // A new segment is also synced before the first promise, and before older ones are removed.
+    let is_new = !is_used || received.is_some_and(|header| layout.number <= header.number + NEW_SLOTS);
+    if let Some(oldest) = live.first().filter(|file| !is_new && file.length < BLOCK_BYTES) {
+        reader.find(&oldest.name, "cut short: how far the log went is unknown");
+        standing = Standing::Blank;
     }
     if empty {
         standing = if config.empty_is_expected { Standing::Sound } else { Standing::Blank };
@@ -258,47 +264,46 @@ struct Log {
     cut_bytes: u64,
 }
 
-/// The log that continues `start`, and the older segments before it.
+/// The log that continues `start`, and the older segments before it. `number` is the highest of all
+/// commits.
 fn recover_log(reader: &mut Reader<'_>, files: &[LogFile], start: Position, number: u64) -> Log {
-    let mut log = Log { segments: Vec::new(), entries: Vec::new(), end: start, cut_bytes: 0 };
-    let Some(first) = files.iter().rposition(|file| file.base <= start.zxid) else { return log };
-    for (index, file) in files.iter().enumerate().skip(first) {
+    let nothing = Log { segments: Vec::new(), entries: Vec::new(), end: start, cut_bytes: 0 };
+    let may_be_first = |file: &LogFile| {
+        let base = file.header.map(|header| header.base);
+        base.map_or(file.base == start.zxid, |base| base.zxid <= start.zxid)
+    };
+    let Some(first) = files.iter().rposition(may_be_first) else { return nothing };
+    let older = files[..first].iter().filter_map(|file| file.header);
+    let mut segments: Vec<Segment> =
+        older.map(|header| Segment { base: header.base, number: header.number, end: BLOCK_BYTES }).collect();
+    let mut entries = Vec::new();
+    let mut end = files[first].header.map_or(start, |header| header.base);
+    let mut connected = end == start;
+    let mut cut_bytes = 0;
+    for file in &files[first..] {
         // A torn or damaged header can be made again when the name says where the segment belongs.
-        let base = match file.header {
-            Some(header) => header.base,
-            None if file.base == log.end.zxid => log.end,
-            None => break,
-        };
-        if index > first && base != log.end {
+        let continues = file.header.map_or(file.base == end.zxid, |header| header.base == end);
+        if !continues {
             break;
         }
         let Some(bytes) = reader.read(&file.name, file.length) else { break };
-        let area = bytes.get(BLOCK_BYTES as usize..).unwrap_or_default();
-        let mut records = Records::new(base, BLOCK_BYTES, area);
-        let mut connected = base == log.end;
+        let base = end;
+        let mut records =
+            Records::new(base, BLOCK_BYTES, bytes.get(BLOCK_BYTES as usize..).unwrap_or_default());
         for record in records.by_ref() {
             if connected {
-                log.entries.push(Entry { position: record.position, payload: record.payload.into() });
+                entries.push(Entry { position: record.position, payload: record.payload.into() });
             }
             connected |= record.position == start;
         }
-        if !connected {
-            break;
-        }
-        let (last, end) = records.end();
         let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1);
-        log.end = last;
-        log.cut_bytes = used.saturating_sub(end);
+        let end_offset;
+        (end, end_offset) = records.end();
+        cut_bytes = used.saturating_sub(end_offset);
         let number = file.header.map_or(number + 1, |header| header.number);
-        log.segments.push(Segment { base, number, end });
+        segments.push(Segment { base, number, end: end_offset });
     }
-    if !log.segments.is_empty() {
-        let older = files[..first].iter().filter_map(|file| file.header);
-        let older =
-            older.map(|header| Segment { base: header.base, number: header.number, end: BLOCK_BYTES });
-        log.segments.splice(0..0, older);
-    }
-    log
+    if connected { Log { segments, entries, end, cut_bytes } } else { nothing }
 }
 
 fn recover_epochs(config: &Config, stored: Option<Epochs>, standing: Standing, last: Zxid) -> Epochs {

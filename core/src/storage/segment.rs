@@ -20,6 +20,8 @@ pub const BLOCK_BYTES: u64 = 4096;
 /// A disk writes this many bytes as a unit: what must not be torn together is kept apart.
 const SECTOR_BYTES: usize = 512;
 const SLOTS: u64 = 7;
+/// A new segment has this many slots, so that no single damage takes the only one.
+pub(super) const NEW_SLOTS: u64 = 2;
 const MAGIC: [u8; 8] = *b"ZABRLOG1";
 const HEADER_BYTES: usize = 36;
 const SLOT_BYTES: usize = 28;
@@ -117,14 +119,14 @@ impl Slot {
     }
 }
 
-/// The first bytes of a new segment: header and two slots, so that no single damage takes the
-/// only one.
-pub(super) fn new_block(header: Header) -> Vec<u8> {
+/// Everything before the records, for a log of which everything up to `durable` is durable. The
+/// slots have the numbers from `number` on.
+pub(super) fn new_block(header: Header, number: u64, durable: Zxid) -> Vec<u8> {
     let mut block = vec![0; BLOCK_BYTES as usize];
     let mut put = |offset: usize, bytes: &[u8]| block[offset..offset + bytes.len()].copy_from_slice(bytes);
     put(0, &header.encode());
-    for number in [header.number, header.number + 1] {
-        let slot = Slot { number, intent: header.base.zxid, durable: header.base.zxid };
+    for number in number..number + NEW_SLOTS {
+        let slot = Slot { number, intent: durable, durable };
         put(slot.offset() as usize, &slot.encode());
     }
     block

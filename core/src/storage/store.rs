@@ -47,6 +47,9 @@ pub struct Storage {
     /// The writes of its chunks that are under way, by operation, and the chunks' indexes.
     pub(super) chunks: Vec<(u64, u64)>,
     pub(super) readings: VecDeque<LogReading>,
+    /// M13: the disk is left alone until NEWLEADER.
+    #[cfg(feature = "mutants")]
+    pub(super) held: bool,
 }
 
 impl Storage {
@@ -84,6 +87,8 @@ impl Storage {
             install: None,
             chunks: Vec::new(),
             readings: VecDeque::new(),
+            #[cfg(feature = "mutants")]
+            held: false,
         }
     }
 
@@ -167,10 +172,15 @@ impl Storage {
         }
         self.cancel_readings();
         self.queue.push_back(Job::Truncate { to: position, removed });
+        #[cfg(feature = "mutants")]
+        if mutated!(M13) {
+            self.held = true;
+            self.events.push_back(StorageEvent::Truncated(position));
+        }
     }
 
-    /// Entries after `to` that are on their way to the disk no longer count, and those that wait
-    /// need not be written.
+    /// Entries after `to` that are on their way to the disk no longer count. They are written all
+    /// the same: epochs that were given after them must not reach the disk without them (Y5).
     pub(super) fn supersede_appends(&mut self, to: Zxid) {
         let running = self.running.as_mut().map(|running| &mut running.job);
         for job in running.into_iter().chain(&mut self.queue) {
@@ -178,13 +188,6 @@ impl Storage {
                 *durable = to.min(*durable);
             }
         }
-        self.queue.retain_mut(|job| match job {
-            Job::Append { entries, .. } => {
-                entries.retain(|entry| entry.position.zxid <= to);
-                !entries.is_empty()
-            }
-            _ => true,
-        });
     }
 
     /// Replaces the epochs, atomically, after everything that was appended before is durable.
@@ -195,6 +198,10 @@ impl Storage {
         assert!(epochs.accepted_epoch >= before.accepted_epoch, "{epochs:?} after {before:?}");
         assert!(epochs.current_epoch >= before.current_epoch, "{epochs:?} after {before:?}");
         self.epochs_asked = epochs;
+        #[cfg(feature = "mutants")]
+        {
+            self.held = false;
+        }
         if mutated!(M45) {
             self.epochs = epochs;
         }
