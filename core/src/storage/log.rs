@@ -7,7 +7,7 @@ use super::recovery::Segment;
 use super::segment::{self, BLOCK_BYTES, NEW_SLOTS, Slot, encode_record, record_bytes};
 use super::{Entry, FileName, FileOperation, names};
 use crate::config::Config;
-use crate::identity::{Bytes, Position, Zxid};
+use crate::identity::{Position, Zxid};
 use crate::mutated;
 
 /// What must be done in order: the operations of one stage may be in flight together, those of
@@ -52,22 +52,17 @@ impl Log {
     pub(super) fn create_segment(&mut self, base: Position) -> Stage {
         let number = self.number + 1;
         let file = names::log(base.zxid);
-        let block = self.new_block(base, number, base.zxid);
+        let block = segment::new_block(segment::Header { base, number });
+        self.number += NEW_SLOTS;
         self.segments.push(Segment { base, number, end: BLOCK_BYTES });
         self.allocated = BLOCK_BYTES + self.preallocate_bytes;
         vec![
             FileOperation::Create { file: file.clone() },
             FileOperation::Preallocate { file: file.clone(), length: self.allocated },
-            FileOperation::Write { file: file.clone(), offset: 0, bytes: block },
+            FileOperation::Write { file: file.clone(), offset: 0, bytes: block.into() },
             FileOperation::Sync { file },
             FileOperation::SyncDirectory,
         ]
-    }
-
-    fn new_block(&mut self, base: Position, number: u64, durable: Zxid) -> Bytes {
-        let block = segment::new_block(segment::Header { base, number }, self.number + 1, durable);
-        self.number += NEW_SLOTS;
-        block.into()
     }
 
     fn write_slot(&mut self, file: &FileName, intent: Zxid, durable: Zxid) -> FileOperation {
@@ -128,27 +123,35 @@ impl Log {
     /// Makes what was recovered durable (R1). It is written and cut again, not only synced: after
     /// a failed sync the page cache may call clean what the disk does not have. `tail` are the
     /// entries that may be in the page cache only.
-    pub(super) fn repair(&mut self, tail: &[Entry]) -> Stage {
+    pub(super) fn repair(&mut self, tail: &[Entry]) -> Vec<Stage> {
         if self.segments.is_empty() {
-            return self.create_segment(self.written);
+            return vec![self.create_segment(self.written)];
         }
         let Segment { base, number, end } = self.last();
         let file = names::log(base.zxid);
         let tail = &tail[tail.partition_point(|entry| entry.position.zxid <= base.zxid)..];
         let bytes: u64 = tail.iter().map(|entry| record_bytes(entry.payload.len())).sum();
-        let block = self.new_block(base, number, self.written.zxid);
+        let header = segment::Header { base, number }.encode();
         let mut stage = vec![
             FileOperation::Truncate { file: file.clone(), length: end },
-            FileOperation::Write { file: file.clone(), offset: 0, bytes: block },
+            // A torn segment may be shorter than its block.
+            FileOperation::Preallocate { file: file.clone(), length: end },
+            FileOperation::Write { file: file.clone(), offset: 0, bytes: header.into() },
         ];
         if !tail.is_empty() {
             let offset = end - bytes;
             let bytes = encode_records(offset, tail).into();
             stage.push(FileOperation::Write { file: file.clone(), offset, bytes });
         }
-        stage.push(FileOperation::Sync { file });
+        stage.push(FileOperation::Sync { file: file.clone() });
+        // Only now, since they vouch for the tail.
+        let mut slots = Vec::new();
+        for _ in 0..NEW_SLOTS {
+            slots.push(self.write_slot(&file, self.written.zxid, self.written.zxid));
+        }
+        slots.push(FileOperation::Sync { file });
         self.allocated = end;
-        stage
+        vec![stage, slots]
     }
 
     /// Forgets the segments before the one that holds the entry after `zxid`.

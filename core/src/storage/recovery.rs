@@ -10,7 +10,7 @@ use super::{
     Directory, DiskError, Entry, Epochs, FileName, Recovered, RecoveryError, Standing, epochs, snapshot,
 };
 use crate::config::Config;
-use crate::identity::{Epoch, Position, Zxid};
+use crate::identity::{Epoch, Position, ServerId, Zxid};
 use crate::mutated;
 use crate::service::Tree;
 
@@ -153,39 +153,24 @@ pub fn recover(config: &Config, directory: &dyn Directory) -> Result<Recovered, 
     let start = snapshot.as_ref().map_or(Position::EMPTY, |(label, _)| *label);
     let log = recover_log(&mut reader, &live, start, layout.number);
     let reached = log.end.zxid;
-    let is_used = layout.stored.is_some_and(|epochs| epochs.accepted_epoch > Epoch(0));
-    let mut standing = match authority {
-        Some(slot) if reached >= slot.intent => Standing::Sound,
-        Some(slot) if reached >= slot.durable => Standing::Torn(slot.intent),
-        Some(slot) => Standing::Damaged(slot.intent),
-        // The first start makes the log before any promise, so it may have been interrupted.
-        None if layout.stored.is_some() && !is_used && !had_snapshots => Standing::Sound,
-        None => Standing::Blank,
+    let mut standing = if empty && config.empty_is_expected {
+        Standing::Sound
+    } else {
+        judge(&mut reader, layout.stored, authority, received, &live, &log)
     };
-    if standing != Standing::Sound {
-        reader.findings.push(format!("the log ends at {reached}, but should reach further: {standing:?}"));
+    if had_snapshots && authority.is_none() {
+        standing = Standing::Blank;
     }
-    let last_base = log.segments.last().map_or(Zxid::ZERO, |segment| segment.base.zxid);
-    for file in live.iter().filter(|file| file.base >= last_base && !file.has_slot) {
-        // A new segment is synced with its slots before its first record: this is not a torn one.
-        let bytes = reader.read(&file.name, file.length);
-        let has_records = |bytes: Vec<u8>| bytes.iter().skip(BLOCK_BYTES as usize).any(|byte| *byte != 0);
-        if bytes.is_none_or(has_records) {
-            reader.find(&file.name, "damaged: how far the log went is unknown");
-            standing = Standing::Blank;
+    reader.findings.extend(match standing {
+        Standing::Sound => None,
+        Standing::Torn(zxid) => {
+            Some(format!("the log ends at {reached}; a write up to {zxid} was under way"))
         }
-    }
-    // A new segment is also synced before the first promise, and before older ones are removed.
-    let is_new = !is_used || received.is_some_and(|header| layout.number <= header.number + NEW_SLOTS);
-    if let Some(oldest) = live.first().filter(|file| !is_new && file.length < BLOCK_BYTES) {
-        reader.find(&oldest.name, "cut short: how far the log went is unknown");
-        standing = Standing::Blank;
-    }
-    if empty {
-        standing = if config.empty_is_expected { Standing::Sound } else { Standing::Blank };
-    } else if layout.stored.is_none() {
-        standing = Standing::Blank;
-    }
+        Standing::Damaged(zxid) => {
+            Some(format!("the log ends at {reached}, but was acknowledged up to {zxid}"))
+        }
+        Standing::Blank => Some(format!("the log ends at {reached}; what was acknowledged is unknown")),
+    });
     if mutated!(M32) && snapshot.is_none() {
         standing = Standing::Sound;
     }
@@ -306,14 +291,56 @@ fn recover_log(reader: &mut Reader<'_>, files: &[LogFile], start: Position, numb
     if connected { Log { segments, entries, end, cut_bytes } } else { nothing }
 }
 
+/// What the log proves about what this server acknowledged: `authority` says how far it must reach.
+fn judge(
+    reader: &mut Reader<'_>,
+    stored: Option<Epochs>,
+    authority: Option<Slot>,
+    received: Option<snapshot::Header>,
+    files: &[LogFile],
+    log: &Log,
+) -> Standing {
+    let Some(Epochs { accepted_epoch, .. }) = stored else { return Standing::Blank };
+    let reached = log.end.zxid;
+    let is_used = accepted_epoch > Epoch(0);
+    let mut standing = match authority {
+        Some(slot) if reached >= slot.intent => Standing::Sound,
+        Some(slot) if reached >= slot.durable => Standing::Torn(slot.intent),
+        Some(slot) => Standing::Damaged(slot.intent),
+        // The first start makes the log before any promise, so it may have been interrupted.
+        None if !is_used => Standing::Sound,
+        None => Standing::Blank,
+    };
+    // Older segments are removed, and promises made, only when a new one is synced.
+    let number = authority.map_or(0, |slot| slot.number);
+    let may_be_new = !is_used || received.is_some_and(|header| number <= header.number + NEW_SLOTS);
+    if files.first().is_some_and(|oldest| !may_be_new && oldest.length < BLOCK_BYTES) {
+        return Standing::Blank;
+    }
+    let last_base = log.segments.last().map_or(Zxid::ZERO, |segment| segment.base.zxid);
+    for file in files.iter().filter(|file| file.base >= last_base) {
+        if file.has_slot && standing == Standing::Sound {
+            continue;
+        }
+        let Some(bytes) = reader.read(&file.name, file.length) else { return Standing::Blank };
+        let area = bytes.get(BLOCK_BYTES as usize..).unwrap_or_default();
+        // A new segment is synced with its slots before its first record: this is not a torn one.
+        if !file.has_slot && area.iter().any(|byte| *byte != 0) {
+            return Standing::Blank;
+        }
+        // Records behind a hole were acknowledged too, though their slot may be lost.
+        let missing = Zxid(reached.0.saturating_add(1))..=Zxid::new(accepted_epoch, u32::MAX);
+        let behind = segment::highest_record(BLOCK_BYTES, area, missing).unwrap_or(Zxid::ZERO);
+        standing = match standing {
+            Standing::Torn(zxid) | Standing::Damaged(zxid) if behind > zxid => Standing::Damaged(behind),
+            standing => standing,
+        };
+    }
+    standing
+}
+
 fn recover_epochs(config: &Config, stored: Option<Epochs>, standing: Standing, last: Zxid) -> Epochs {
-    let mut epochs = stored.unwrap_or(Epochs {
-        server: config.id,
-        accepted_epoch: Epoch(0),
-        accepted_leader: None,
-        current_epoch: Epoch(0),
-        standing,
-    });
+    let mut epochs = stored.unwrap_or(Epochs::new(config.id));
     // R3: a transaction of an epoch sits on top of that epoch's whole initial history, so a crash
     // between log and epochs is repaired here (ZOOKEEPER-1653).
     epochs.current_epoch = epochs.current_epoch.max(last.epoch());
@@ -323,6 +350,14 @@ fn recover_epochs(config: &Config, stored: Option<Epochs>, standing: Standing, l
     }
     epochs.standing = epochs.standing.worse(standing);
     epochs
+}
+
+impl Epochs {
+    /// Those of a server that has promised nothing.
+    pub(super) fn new(server: ServerId) -> Self {
+        let (accepted_leader, standing) = (None, Standing::Sound);
+        Self { server, accepted_epoch: Epoch(0), accepted_leader, current_epoch: Epoch(0), standing }
+    }
 }
 
 impl Standing {

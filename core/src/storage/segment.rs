@@ -12,6 +12,7 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::RangeInclusive;
 
 use crate::identity::{HistoryDigest, Position, Zxid};
 
@@ -119,14 +120,13 @@ impl Slot {
     }
 }
 
-/// Everything before the records, for a log of which everything up to `durable` is durable. The
-/// slots have the numbers from `number` on.
-pub(super) fn new_block(header: Header, number: u64, durable: Zxid) -> Vec<u8> {
+/// The first bytes of a new segment.
+pub(super) fn new_block(header: Header) -> Vec<u8> {
     let mut block = vec![0; BLOCK_BYTES as usize];
     let mut put = |offset: usize, bytes: &[u8]| block[offset..offset + bytes.len()].copy_from_slice(bytes);
     put(0, &header.encode());
-    for number in number..number + NEW_SLOTS {
-        let slot = Slot { number, intent: durable, durable };
+    for number in header.number..header.number + NEW_SLOTS {
+        let slot = Slot { number, intent: header.base.zxid, durable: header.base.zxid };
         put(slot.offset() as usize, &slot.encode());
     }
     block
@@ -167,6 +167,18 @@ pub fn follows(previous: Zxid, zxid: Zxid) -> bool {
     } else {
         zxid.epoch() > previous.epoch() && zxid.counter() == 1
     }
+}
+
+/// The highest zxid within `range` of all records in `bytes`, connected or not. For logs with a
+/// hole: what lies behind it was acknowledged as well.
+pub(super) fn highest_record(offset: u64, bytes: &[u8], range: RangeInclusive<Zxid>) -> Option<Zxid> {
+    let record = |at: usize| {
+        let rest = &bytes[at..];
+        let zxid = u64_at(rest, 8).map(Zxid).filter(|zxid| range.contains(zxid))?;
+        let body = rest.get(8..(u32_at(rest, 0)? as usize).checked_add(8)?)?;
+        (u32_at(rest, 4)? == record_checksum(offset + at as u64, body)).then_some(zxid)
+    };
+    (0..bytes.len()).filter_map(record).max()
 }
 
 /// One record.

@@ -61,11 +61,8 @@ impl Storage {
         let entries = VecDeque::from(core::mem::take(&mut recovered.entries));
         let last = entries.back().map_or(base, |entry| entry.position);
         let layout = core::mem::take(&mut recovered.layout);
-        let repair = Job::Repair {
-            epochs: (layout.stored != Some(recovered.epochs)).then_some(recovered.epochs),
-            synced: layout.synced,
-            leftovers: layout.leftovers,
-        };
+        let repair =
+            Job::Repair { stored: layout.stored, synced: layout.synced, leftovers: layout.leftovers };
         Self {
             chunk_bytes: config.chunk_bytes,
             snapshots_kept: config.snapshots_kept.max(1),
@@ -220,6 +217,9 @@ impl Storage {
 
     /// Lets memory forget entries up to `zxid`, all of which must be applied and durable.
     pub fn forget(&mut self, zxid: Zxid) {
+        if zxid <= self.base.zxid {
+            return;
+        }
         assert!(zxid <= self.durable, "{zxid} is not durable");
         let rest = self.entries.split_off(self.index_after(zxid));
         if let Some(forgotten) = self.entries.back() {

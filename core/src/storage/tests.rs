@@ -239,10 +239,10 @@ fn snapshots_shorten_the_log_and_only_the_wanted_number_is_kept() {
     assert_eq!(again.entries.len(), 1);
     let snapshots: Vec<String> = names(&disk).into_iter().filter(|name| name.starts_with("snap")).collect();
     assert_eq!(snapshots.len(), 2);
-    assert!(!names(&disk).contains(&super::names::log(Zxid::ZERO).0));
+    assert!(!names(&disk).contains(&names::log(Zxid::ZERO).0));
 
     // The older snapshot is no use without the log behind it.
-    let newest = super::names::snapshot(label.zxid);
+    let newest = names::snapshot(label.zxid);
     disk.bytes_mut(&newest)[60] ^= 1;
     let older = recover(&config(), &disk).unwrap();
     assert_eq!(older.snapshot.as_ref().unwrap().0.zxid, zxid(1, 62));
@@ -325,7 +325,7 @@ fn a_received_snapshot_replaces_log_and_snapshots() {
     assert_eq!(again.snapshot.as_ref().unwrap(), &(label, tree(label)));
     assert_eq!(last_of(&again), life.storage.last());
     assert_eq!(again.epochs.standing, Standing::Sound);
-    let kept = [super::names::log(label.zxid).0, super::names::snapshot(label.zxid).0];
+    let kept = [names::log(label.zxid).0, names::snapshot(label.zxid).0];
     assert_eq!(names(&disk), [String::from("epochs"), kept[0].clone(), kept[1].clone()]);
 }
 

@@ -133,7 +133,7 @@ impl World {
     pub fn quiesced(&mut self) -> Result<(), (&'static str, String)> {
         let view = |server: &'_ Server| ServerView {
             id: server.id,
-            status: server.replica().map(Replica::status),
+            status: server.replica().map(zabrus_core::Replica::status),
             why_down: server.why_down.clone(),
         };
         let views: Vec<ServerView> = self.servers.iter().map(view).collect();
