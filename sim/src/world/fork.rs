@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use zabrus_core::{Duration, ServerId};
+use zabrus_core::{Duration, Position, ServerId};
 
 use super::World;
 use crate::checks::r03_any_election::{self, Fork};
@@ -33,8 +33,10 @@ impl World {
         })?;
         let verdict = r03_any_election::check(self.ghost.history().committed(), |committed| match led {
             Some(leader) => {
-                let replica = fork.server(leader).replica();
-                Fork::Led { at_committed: replica.and_then(|r| r.storage().position_at(committed.zxid)) }
+                // Its memory may have forgotten that position; the observer never does.
+                let logged = fork.server(leader).replica().map(|replica| replica.status().logged);
+                let extends = |end: &Position| fork.ghost.history().is_prefix(committed, *end);
+                Fork::Led { at_committed: logged.filter(extends).map(|_| committed) }
             }
             None => Fork::Leaderless,
         });
