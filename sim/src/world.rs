@@ -45,11 +45,9 @@ pub struct World {
 }
 
 impl World {
-    /// A world at its beginning.
-    ///
-    /// # Errors
-    /// If the first thing that a server does breaks a rule.
-    pub fn new(settings: Settings, seed: u64) -> Result<Self, Violation> {
+    /// A world at its beginning. The servers start with its first events.
+    #[must_use]
+    pub fn new(settings: Settings, seed: u64) -> Self {
         let ids: Vec<ServerId> = settings.ensemble.members.keys().copied().collect();
         let servers: Vec<Server> = ids.iter().map(|id| Server::new(*id, &settings, seed)).collect();
         let mut schedule = Schedule::default();
@@ -69,11 +67,11 @@ impl World {
             settings,
         };
         if world.settings.start_all {
-            for at in 0..world.servers.len() as Index {
-                world.start(at)?;
+            for server in 0..world.ids.len() as Index {
+                world.schedule.push(world.now, Event::Restart { server, boot: 0 });
             }
         }
-        Ok(world)
+        world
     }
 
     /// What defines this world apart from its seed.
@@ -138,6 +136,24 @@ impl World {
     #[must_use]
     pub fn unanswered(&self) -> usize {
         self.load.unanswered()
+    }
+
+    /// A new client sends `count` changes to a server, all at once.
+    ///
+    /// # Panics
+    /// If there is no such server.
+    pub fn write(&mut self, server: ServerId, count: u64) {
+        let at = self.index(server).expect("the server is a member");
+        self.trace.note(self.now, None, format!("a client sends {count} changes to server {server}"));
+        for (client, request) in self.load.script(self.now, at, count, &mut self.schedule) {
+            self.ghost.client_request(server, client, &request);
+        }
+    }
+
+    /// Changes sent by [`World::write`], and those that were answered with success.
+    #[must_use]
+    pub fn writes(&self) -> (u64, u64) {
+        self.load.scripted()
     }
 
     /// The observer.

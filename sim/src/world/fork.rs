@@ -52,7 +52,7 @@ impl World {
     pub fn fork(&self, members: &BTreeSet<ServerId>, seed: u64) -> Result<Self, Violation> {
         let mut settings = self.settings.clone();
         (settings.start_all, settings.load.clients) = (false, 0);
-        let mut world = Self::new(settings, seed)?;
+        let mut world = Self::new(settings, seed);
         world.now = self.now;
         world.ghost = self.ghost.clone();
         for (server, original) in world.servers.iter_mut().zip(&self.servers) {

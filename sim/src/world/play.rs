@@ -6,6 +6,7 @@ use zabrus_core::storage::{Directory, Standing};
 use zabrus_core::{Duration, Instant, Replica};
 
 use super::World;
+use crate::fault::Fault;
 use crate::liveness::ServerView;
 use crate::plan::{Observation, Plan, ServerObservation};
 use crate::random::Random;
@@ -17,32 +18,26 @@ use crate::violation::Violation;
 /// Plays the run that the settings and the seed define; with its story if `watched`.
 #[must_use]
 pub fn play(settings: Settings, seed: u64, watched: bool) -> RunReport {
-    match World::new(settings, seed) {
-        Ok(mut world) => {
-            if watched {
-                world.record();
-            }
-            world.run()
-        }
-        Err(violation) => RunReport {
-            seed,
-            trace_hash: 0,
-            events: 0,
-            simulated: Duration::ZERO,
-            counters: Default::default(),
-            outcome: Outcome::Violated(violation),
-            trace: Vec::new(),
-        },
+    let mut world = World::new(settings, seed);
+    if watched {
+        world.record();
     }
+    world.run()
 }
 
 impl World {
     /// Runs to the end: the faults of the plan, then everything is healed, then the ensemble has
     /// time to settle, and is left alone at last.
     #[must_use]
-    pub fn run(mut self) -> RunReport {
+    pub fn run(self) -> RunReport {
+        self.run_as(Self::play)
+    }
+
+    /// Runs as `play` says, and reports.
+    #[must_use]
+    pub fn run_as(mut self, play: impl FnOnce(&mut Self) -> Result<Outcome, Violation>) -> RunReport {
         // An assertion of the core is a check like any other: its seed must be told.
-        let played = catch_unwind(AssertUnwindSafe(|| self.play()));
+        let played = catch_unwind(AssertUnwindSafe(|| play(&mut self)));
         let outcome = match played {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(violation)) => Outcome::Violated(violation),
@@ -96,14 +91,23 @@ impl World {
                 self.apply(&fault)?;
             }
         }
-        for fault in plan.heal() {
-            self.apply(&fault)?;
+        self.recover(&plan.heal())
+    }
+
+    /// Ends all faults by `cures`, and sees whether the ensemble gets well.
+    ///
+    /// # Errors
+    /// If a rule is broken.
+    pub fn recover(&mut self, cures: &[Fault]) -> Result<Outcome, Violation> {
+        let healed = self.now;
+        for cure in cures {
+            self.apply(cure)?;
         }
         self.calm();
         // Clients go on for half of the time, and must have their answers at the end of it all.
-        self.run_until(faulty + Duration(self.settings.settle.0 / 2))?;
+        self.run_until(healed + Duration(self.settings.settle.0 / 2))?;
         self.stop_load();
-        self.run_until(faulty + self.settings.settle)?;
+        self.run_until(healed + self.settings.settle)?;
         for replica in self.servers.iter().filter_map(Server::replica) {
             let status = replica.status();
             self.ghost.ended(status.id, status.applied, replica.tree())?;
@@ -133,7 +137,7 @@ impl World {
     pub fn quiesced(&mut self) -> Result<(), (&'static str, String)> {
         let view = |server: &'_ Server| ServerView {
             id: server.id,
-            status: server.replica().map(zabrus_core::Replica::status),
+            status: server.replica().map(Replica::status),
             why_down: server.why_down.clone(),
         };
         let views: Vec<ServerView> = self.servers.iter().map(view).collect();
