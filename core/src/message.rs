@@ -151,12 +151,11 @@ pub enum Message {
         current_epoch: Option<Epoch>,
         /// The end of the learner's durable log.
         last: Position,
-        /// How far the learner's state is: what is applied is committed, so every leader has it.
-        applied: Position,
+        /// Where each epoch ends in the learner's log, as far as memory goes back, newest first.
+        /// So the leader finds the last transaction that both have, across epochs too.
+        ends: Vec<Position>,
         /// What the learner's log proves about what it acknowledged.
         standing: Standing,
-        /// The learner knows that its log cannot be continued: send a snapshot.
-        needs_snapshot: bool,
     },
     /// DIFF: keep your log, which must contain `base`; what is missing follows.
     Diff {

@@ -38,51 +38,59 @@ impl Choice {
     }
 }
 
-/// Chooses for a learner whose log ends at `learner`. `end` is the end of what the leader regards
-/// as committed: of its initial history, later of what has a quorum.
+/// Chooses for a learner whose log ends at `learner`; `ends` are the ends of the epochs in it,
+/// newest first. `end` is the end of what the leader regards as committed: of its initial history,
+/// later of what has a quorum.
 ///
-/// One row differs from Apache's: a learner that holds proposals still in flight, and the leader's
-/// own ones at that, keeps them (row 3 instead of 2). So no server ever cuts, within an epoch,
-/// what it acknowledged in that epoch.
+/// Two things differ from Apache's table:
+///
+/// - A learner that holds proposals still in flight, and the leader's own ones at that, keeps them
+///   (row 3 instead of 2). So no server ever cuts, within an epoch, what it acknowledged in it.
+/// - TRUNC crosses epochs, because the leader finds the last common transaction exactly. A snapshot
+///   is sent only to a learner whose last common transaction lies below the leader's memory, and so
+///   below the snapshot's label: nothing that is committed is ever taken from a learner, not even
+///   until it is sent again.
 pub(super) fn choose(
     log: &Storage,
     end: Position,
     learner: Position,
-    needs_snapshot: bool,
+    ends: &[Position],
     disk_sync: bool,
 ) -> Choice {
-    let snap = |row| Choice { row, method: Method::Snap };
-    if needs_snapshot {
-        return snap(0);
-    }
     if learner == end {
         return Choice { row: 1, method: Method::Diff(learner) };
     }
     if log.position_at(learner.zxid) == Some(learner) {
         return Choice { row: 3, method: Method::Diff(learner) };
     }
-    if learner.zxid > end.zxid {
-        return Choice { row: 2, method: Method::Trunc(end) };
-    }
-    let base = log.base();
-    if learner.zxid < base.zxid {
-        let method = if disk_sync { Method::ReadLog } else { Method::Snap };
-        return Choice { row: if disk_sync { 4 } else { 5 }, method };
+    if learner.zxid < log.base().zxid {
+        return if disk_sync {
+            Choice { row: 4, method: Method::ReadLog }
+        } else {
+            Choice { row: 5, method: Method::Snap }
+        };
     }
     if mutated!(M21) {
         return Choice { row: 3, method: Method::Diff(learner) };
     }
-    // The learner has a transaction that the leader has not, among those that memory holds.
-    let following = log.entries_after(learner.zxid);
-    let preceding = log.entries_after(base.zxid).len() - following.len();
-    let next_epoch = log.entries_after(learner.zxid).next().map(|entry| entry.position.zxid.epoch());
-    if next_epoch != Some(learner.zxid.epoch()) || log.position_at(learner.zxid).is_some() {
-        // The learner would have nothing to cut to.
-        return snap(3);
-    }
-    let previous = match preceding.checked_sub(1) {
-        None => base,
-        Some(index) => log.entries_after(base.zxid).nth(index).map_or(base, |entry| entry.position),
-    };
-    Choice { row: 3, method: Method::Trunc(previous) }
+    let row = if learner.zxid > end.zxid { 2 } else { 3 };
+    let method = last_common(log, ends).map_or(Method::Snap, Method::Trunc);
+    Choice { row, method }
+}
+
+/// The last transaction that a log with these epoch ends has in common with the leader's, if the
+/// leader's memory goes back that far.
+fn last_common(log: &Storage, ends: &[Position]) -> Option<Position> {
+    ends.iter().find_map(|end| {
+        if log.position_at(end.zxid) == Some(*end) {
+            return Some(*end);
+        }
+        // Whoever has a transaction of an epoch has all before it in that epoch: what the leader
+        // has of the epoch up to here, the learner has too.
+        let base = log.base();
+        let newer = log.entries_after(end.zxid.max(base.zxid)).len();
+        let older = log.entries_after(base.zxid).len() - newer;
+        let before = log.entries_after(base.zxid).nth(older.checked_sub(1)?)?.position;
+        (before.zxid < end.zxid && before.zxid.epoch() == end.zxid.epoch()).then_some(before)
+    })
 }

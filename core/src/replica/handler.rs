@@ -3,6 +3,8 @@
 use super::choose::{Choice, Method, choose};
 use super::link::Link;
 use super::server::Server;
+use alloc::vec::Vec;
+
 use crate::event::Event;
 use crate::identity::{Epoch, Position, Zxid};
 use crate::message::Message;
@@ -19,6 +21,8 @@ pub(super) struct Handler {
     pub(super) stage: Stage,
     /// Its ACKEPOCH.
     pub(super) promise: Option<Promise>,
+    /// Where each epoch ends in its log, newest first.
+    pub(super) ends: Vec<Position>,
     /// It acknowledged NEWLEADER.
     pub(super) accepted: bool,
     /// It was sent UPTODATE.
@@ -59,9 +63,7 @@ pub(super) struct Promise {
     /// `None`: not to be counted.
     pub(super) current_epoch: Option<Epoch>,
     pub(super) last: Position,
-    pub(super) applied: Position,
     pub(super) standing: Standing,
-    pub(super) needs_snapshot: bool,
 }
 
 /// Chunks of a snapshot that are under way at a time: enough to keep a disk busy, little enough
@@ -75,6 +77,7 @@ impl Handler {
             observer: false,
             stage: Stage::Opened,
             promise: None,
+            ends: Vec::new(),
             accepted: false,
             welcomed: false,
             acknowledged: Zxid::ZERO,
@@ -115,15 +118,18 @@ impl Handler {
     pub(super) fn synchronize(&mut self, server: &mut Server, epoch: Epoch, end: Position, token: u64) {
         let Some(promise) = self.promise else { return };
         let limit = server.storage.snapshot_bytes() * u64::from(server.config.disk_sync_percent) / 100;
-        let Choice { row, method } =
-            choose(&server.storage, end, promise.last, promise.needs_snapshot, limit > 0);
+        let Choice { row, method } = choose(&server.storage, end, promise.last, &self.ends, limit > 0);
         match method {
             Method::Diff(base) => {
                 self.send(server, Message::Diff { epoch, base, end: end.zxid });
                 self.report(server, Choice { row, method }, end, base.zxid, 0);
                 self.forward_from(server, epoch, base.zxid, end);
             }
-            Method::Trunc(to) => self.truncate(server, epoch, end, row, to),
+            Method::Trunc(to) => {
+                self.send(server, Message::Trunc { epoch, to });
+                self.report(server, Choice { row, method }, end, to.zxid, 0);
+                self.forward_from(server, epoch, to.zxid, end);
+            }
             Method::ReadLog => {
                 let base = server.storage.base().zxid;
                 server.storage.read_log(token, promise.last, base, limit);
@@ -167,21 +173,7 @@ impl Handler {
         self.forward_from(server, epoch, previous, end);
     }
 
-    fn truncate(&mut self, server: &mut Server, epoch: Epoch, end: Position, row: u8, to: Position) {
-        self.send(server, Message::Trunc { epoch, to });
-        self.report(server, Choice { row, method: Method::Trunc(to) }, end, to.zxid, 0);
-        self.forward_from(server, epoch, to.zxid, end);
-    }
-
     fn send_snapshot(&mut self, server: &mut Server, epoch: Epoch, end: Position, row: u8) {
-        // A leader that does not serve yet may have applied less than the learner. A snapshot would
-        // take back what the learner delivered; only what it did not deliver can be wrong.
-        if let Some(Promise { applied, .. }) = self.promise {
-            if applied.zxid > server.applied.zxid && server.storage.position_at(applied.zxid) == Some(applied)
-            {
-                return self.truncate(server, epoch, end, row, applied);
-            }
-        }
         // The label is what is applied, so it may lie below the end; the rest follows as proposals.
         let label = if mutated!(M16) { server.storage.last() } else { server.applied };
         let state = server.tree.snapshot();

@@ -385,16 +385,9 @@ impl Learner {
         let Some(epoch) = self.epoch else { return };
         let last = server.claimed_last();
         let standing = server.storage.epochs().standing;
-        let (applied, needs_snapshot) = (server.applied, server.needs_snapshot);
-        let message = Message::AckEpoch { epoch, current_epoch, last, applied, standing, needs_snapshot };
-        self.send(server, message);
+        let ends = server.epoch_ends();
+        self.send(server, Message::AckEpoch { epoch, current_epoch, last, ends, standing });
         self.enter(server, Stage::Promised);
-    }
-
-    /// What the leader sent does not fit this log: the next synchronization is a snapshot.
-    fn mismatch(&self, server: &mut Server) -> Step {
-        server.needs_snapshot = true;
-        Err(Departure::HistoryMismatch)
     }
 
     fn on_diff(&mut self, server: &mut Server, base: Position, end: Zxid) -> Step {
@@ -404,7 +397,7 @@ impl Learner {
         }
         let _ = end;
         if base != server.storage.last() {
-            return self.mismatch(server);
+            return Err(Departure::HistoryMismatch);
         }
         self.enter(server, Stage::Synchronizing);
         Ok(())
@@ -413,9 +406,8 @@ impl Learner {
     fn on_trunc(&mut self, server: &mut Server, to: Position) -> Step {
         // What is applied was committed: no leader may cut it (invariants.md Y8).
         if to.zxid < server.applied.zxid || server.storage.position_at(to.zxid) != Some(to) {
-            return self.mismatch(server);
+            return Err(Departure::HistoryMismatch);
         }
-        server.needs_snapshot = false;
         let removed = server.storage.entries_after(to.zxid).len() as u64;
         server.emit(Event::Truncated { to, removed });
         server.storage.truncate(to.zxid);
@@ -457,7 +449,7 @@ impl Learner {
             return Ok(()); // Only without the link layer: a duplicate.
         }
         if previous != last || zxid <= last {
-            return self.mismatch(server);
+            return Err(Departure::HistoryMismatch);
         }
         server.storage.append(zxid, payload);
         #[cfg(feature = "mutants")]
@@ -484,7 +476,7 @@ impl Learner {
     fn on_new_leader(&mut self, server: &mut Server, end: Position) -> Step {
         // R10: the history must be the leader's, not just as long.
         if server.storage.position_at(end.zxid) != Some(end) {
-            return self.mismatch(server);
+            return Err(Departure::HistoryMismatch);
         }
         let Some(epoch) = self.epoch else { return Err(Departure::ProtocolError) };
         if mutated!(M01) {

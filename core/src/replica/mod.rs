@@ -312,7 +312,6 @@ impl Replica {
                 }
             }
             StorageEvent::Installed(label) => {
-                self.server.needs_snapshot = false;
                 if let Some(builder) = self.server.installing.take() {
                     self.server.replace_state(*label, builder.finish());
                     self.server.emit(Event::SnapshotInstalled { label: *label });

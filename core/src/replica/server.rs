@@ -1,6 +1,7 @@
 //! What a server has in every role: its disk, its state, its connections and its clients.
 
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
@@ -34,8 +35,6 @@ pub(super) struct Server {
     pub(super) clients: Clients,
     /// A snapshot that the leader is sending, put together next to the state that it replaces.
     pub(super) installing: Option<TreeBuilder>,
-    /// The next synchronization must be a snapshot: the log cannot be continued.
-    pub(super) needs_snapshot: bool,
     /// Entries that memory must not forget: a learner is being sent what precedes them.
     pub(super) pinned: Option<Zxid>,
     /// Links opened in this boot.
@@ -61,7 +60,6 @@ impl Server {
             connections: BTreeMap::new(),
             clients: Clients::default(),
             installing: None,
-            needs_snapshot: false,
             pinned: None,
             attempts: 0,
             outputs: VecDeque::new(),
@@ -119,6 +117,19 @@ impl Server {
             return self.applied;
         }
         self.storage.last()
+    }
+
+    /// Where each epoch ends in the log, newest first, down to what memory holds.
+    pub(super) fn epoch_ends(&self) -> Vec<Position> {
+        let mut ends: Vec<Position> = Vec::new();
+        let base = self.storage.base();
+        let entries = self.storage.entries_after(base.zxid).rev().map(|entry| entry.position);
+        for position in entries.chain([base]) {
+            if ends.last().is_none_or(|end| end.zxid.epoch() != position.zxid.epoch()) {
+                ends.push(position);
+            }
+        }
+        ends
     }
 
     /// Learns that everything up to `zxid` is committed. Only what the log holds counts; the

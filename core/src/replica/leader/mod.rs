@@ -261,11 +261,9 @@ impl Leader {
                 handler.stage = LearnerStage::Introduced;
                 self.on_learner_info(server, peer, accepted_epoch)?;
             }
-            (
-                LearnerStage::Offered,
-                Message::AckEpoch { current_epoch, last, applied, standing, needs_snapshot, .. },
-            ) => {
-                handler.promise = Some(Promise { current_epoch, last, applied, standing, needs_snapshot });
+            (LearnerStage::Offered, Message::AckEpoch { current_epoch, last, ends, standing, .. }) => {
+                handler.promise = Some(Promise { current_epoch, last, standing });
+                handler.ends = ends;
                 handler.stage = LearnerStage::Positioned;
                 self.on_promise(server, peer)?;
             }
