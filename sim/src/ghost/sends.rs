@@ -195,7 +195,7 @@ impl Ghost {
             let sentence = format!("it sends {zxid} after {previous}, which nobody ever stored");
             return self.judge(Rule::B1, server, Err(sentence));
         };
-        let new = match self.history.learn(before, before.extend(zxid, payload), payload) {
+        let new = match self.history.learn(before, before.extend(zxid, payload), || payload.clone()) {
             Ok(new) => new,
             Err(sentence) => return self.judge(Rule::B11, server, Err(sentence)),
         };

@@ -144,6 +144,6 @@ impl World {
 
     fn disk_changed(&mut self, at: Index) -> Result<(), Violation> {
         let server = &self.servers[usize::from(at)];
-        self.ghost.damaged(server.id, &server.disk)
+        self.ghost.damaged(server.id, &server.disk, server.own_disk)
     }
 }
