@@ -3,11 +3,14 @@
 //!
 //! One thread per world, one heap of events, virtual time that jumps. A run is defined by its
 //! [`settings::Settings`] and one seed, on every machine and in every build.
+#![forbid(unsafe_code)]
 
 pub mod checks;
+pub mod cli;
 pub mod clock;
 pub mod counters;
 pub mod disk;
+pub mod engine;
 pub mod fault;
 pub mod ghost;
 pub mod grid;
@@ -17,10 +20,12 @@ pub mod network;
 pub mod plan;
 pub mod random;
 pub mod report;
+pub mod scenario;
 pub mod schedule;
 pub mod server;
 pub mod settings;
 pub mod swarm;
 pub mod trace;
+pub mod units;
 pub mod violation;
 pub mod world;

@@ -31,10 +31,14 @@ pub struct Load {
     quiet: bool,
     period_ends: Instant,
     stopped: bool,
+    /// Changes that scripted clients sent, and those that were answered with success.
+    scripted: (u64, u64),
 }
 
 #[derive(Debug)]
 struct Client {
+    /// It does only what it is told.
+    scripted: bool,
     random: Random,
     connection: Option<ClientId>,
 }
@@ -90,7 +94,7 @@ impl Load {
         for client in 0..settings.clients {
             let mut random = Random::stream(seed, &format!("client/{client}"));
             schedule.push(Instant(random.between(settings.interval_micros)), Event::Client { client });
-            clients.push(Client { random, connection: None });
+            clients.push(Client { scripted: false, random, connection: None });
         }
         Self {
             settings: settings.clone(),
@@ -102,6 +106,7 @@ impl Load {
             quiet: true,
             period_ends: Instant(0),
             stopped: false,
+            scripted: (0, 0),
         }
     }
 
@@ -114,6 +119,35 @@ impl Load {
     #[must_use]
     pub fn unanswered(&self) -> usize {
         self.clients.iter().filter_map(|c| c.connection).map(|id| self.connections[&id].waiting.len()).sum()
+    }
+
+    /// A new client sends `count` creations to `server`, all at once; what it sends.
+    pub fn script(
+        &mut self,
+        now: Instant,
+        server: Index,
+        count: u64,
+        schedule: &mut Schedule,
+    ) -> Vec<(ClientId, Request)> {
+        let client = self.clients.len() as u32;
+        let random = Random::stream(self.random.next_u64(), "script");
+        self.clients.push(Client { scripted: true, random, connection: None });
+        let id = self.connect(client, &[server]);
+        self.scripted.0 += count;
+        let requests = (0..count).map(|_| {
+            self.last_value += 1;
+            let path = format!("/scripted-{}", self.last_value);
+            let data = self.last_value.to_le_bytes().to_vec().into();
+            let operation = Operation::Change(Change::Create { path, data });
+            (id, self.ask(now, id, operation, schedule))
+        });
+        requests.collect()
+    }
+
+    /// Changes that scripted clients sent, and those that were answered with success.
+    #[must_use]
+    pub fn scripted(&self) -> (u64, u64) {
+        self.scripted
     }
 
     fn is_quiet(&mut self, now: Instant) -> bool {
@@ -161,7 +195,7 @@ impl Load {
         Some(self.request(now, client, id, schedule))
     }
 
-    fn connect(&mut self, client: u32, up: &[Index]) {
+    fn connect(&mut self, client: u32, up: &[Index]) -> ClientId {
         self.last_connection += 1;
         let id = ClientId(self.last_connection);
         let server = *self.clients[client as usize].random.pick(up);
@@ -177,19 +211,24 @@ impl Load {
             last_arrival: (Instant(0), Instant(0)),
         };
         self.connections.insert(id, connection);
+        id
     }
 
     fn request(&mut self, now: Instant, client: u32, id: ClientId, schedule: &mut Schedule) -> Act {
         self.last_value += 1;
         let random = &mut self.clients[client as usize].random;
         let operation = operation(&self.settings, random, self.last_value);
+        let server = self.connections[&id].server;
+        Act::Sent(id, server, self.ask(now, id, operation, schedule))
+    }
+
+    fn ask(&mut self, now: Instant, id: ClientId, operation: Operation, schedule: &mut Schedule) -> Request {
         let connection = self.connections.get_mut(&id).expect("a client's connection is known");
         connection.last_xid += 1;
         connection.waiting.push_back((connection.last_xid, now));
-        let server = connection.server;
         let request = Request { xid: connection.last_xid, operation };
         self.send(now, id, Some(codec::encode(&request).into()), schedule);
-        Act::Sent(id, server, request)
+        request
     }
 
     fn send(&mut self, now: Instant, id: ClientId, what: Option<Bytes>, schedule: &mut Schedule) {
@@ -248,6 +287,7 @@ impl Load {
         };
         Some(match codec::decode::<Response>(&bytes) {
             Ok(response) => {
+                self.scripted.1 += u64::from(client.scripted && response.result.is_ok());
                 connection.waiting.retain(|(xid, _)| *xid != response.xid);
                 Reply::Response(server, response)
             }

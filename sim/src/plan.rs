@@ -1,7 +1,7 @@
 //! The random adversary: when which [`Fault`] happens, and what ends it.
 //!
 //! It may take every server down and cut every link for a while. It never damages the durable
-//! bytes of so many voters that the others are no quorum ([`budget`]). Where the run expects
+//! bytes of so many voters that the others are no quorum. Where the run expects
 //! liveness, it ends each fault it begins, at the latest in [`Plan::heal`]; elsewhere some last.
 
 use std::collections::BTreeMap;

@@ -139,6 +139,24 @@ impl World {
         self.load.unanswered()
     }
 
+    /// A new client sends `count` changes to a server, all at once.
+    ///
+    /// # Panics
+    /// If there is no such server.
+    pub fn write(&mut self, server: ServerId, count: u64) {
+        let at = self.index(server).expect("the server is a member");
+        self.trace.note(self.now, None, format!("a client sends {count} changes to server {server}"));
+        for (client, request) in self.load.script(self.now, at, count, &mut self.schedule) {
+            self.ghost.client_request(server, client, &request);
+        }
+    }
+
+    /// Changes sent by [`World::write`], and those that were answered with success.
+    #[must_use]
+    pub fn writes(&self) -> (u64, u64) {
+        self.load.scripted()
+    }
+
     /// The observer.
     #[must_use]
     pub fn ghost(&self) -> &Ghost {

@@ -210,7 +210,11 @@ impl Replica {
             epoch,
             epochs: server.storage.epochs(),
             logged: server.storage.last(),
-            durable: server.storage.durable(),
+            // While a received snapshot replaces the log, the old state is what a crash would leave.
+            durable: match server.storage.durable() {
+                Zxid::ZERO => server.applied.zxid,
+                durable => durable,
+            },
             committed: server.committed,
             applied: server.applied,
             state_digest: server.tree.digest(),

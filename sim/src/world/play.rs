@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use zabrus_core::storage::{Directory, Standing};
-use zabrus_core::{Duration, Instant, Replica, ServerId};
+use zabrus_core::{Duration, Instant, ServerId};
 
 use super::World;
 use crate::fault::{DiskFault, Fault};
@@ -42,9 +42,15 @@ impl World {
     /// Runs to the end: the faults of the plan, then everything is healed, then the ensemble has
     /// time to settle, and is left alone at last.
     #[must_use]
-    pub fn run(mut self) -> RunReport {
+    pub fn run(self) -> RunReport {
+        self.run_as(Self::play)
+    }
+
+    /// Runs as `play` says, and reports.
+    #[must_use]
+    pub fn run_as(mut self, play: impl FnOnce(&mut Self) -> Result<Outcome, Violation>) -> RunReport {
         // An assertion of the core is a check like any other: its seed must be told.
-        let played = catch_unwind(AssertUnwindSafe(|| self.play()));
+        let played = catch_unwind(AssertUnwindSafe(|| play(&mut self)));
         let outcome = match played {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(violation)) => Outcome::Violated(violation),
@@ -89,14 +95,23 @@ impl World {
             }
         }
         self.run_until(faulty)?;
-        for fault in plan.heal() {
-            self.apply(&fault)?;
+        self.recover(&plan.heal())
+    }
+
+    /// Ends all faults by `cures`, and sees whether the ensemble gets well.
+    ///
+    /// # Errors
+    /// If a rule is broken.
+    pub fn recover(&mut self, cures: &[Fault]) -> Result<Outcome, Violation> {
+        let healed = self.now;
+        for cure in cures {
+            self.apply(cure)?;
         }
         self.calm();
         // Clients go on for half of the time, and must have their answers at the end of it all.
-        self.run_until(faulty + Duration(self.settings.settle.0 / 2))?;
+        self.run_until(healed + Duration(self.settings.settle.0 / 2))?;
         self.stop_load();
-        self.run_until(faulty + self.settings.settle)?;
+        self.run_until(healed + self.settings.settle)?;
         for replica in self.servers.iter().filter_map(Server::replica) {
             let status = replica.status();
             self.ghost.ended(status.id, status.applied, replica.tree())?;
@@ -126,7 +141,7 @@ impl World {
     pub fn quiesced(&mut self) -> Result<(), (&'static str, String)> {
         let view = |server: &'_ Server| ServerView {
             id: server.id,
-            status: server.replica().map(Replica::status),
+            status: server.replica().map(zabrus_core::Replica::status),
             why_down: server.why_down.clone(),
         };
         let views: Vec<ServerView> = self.servers.iter().map(view).collect();
@@ -139,10 +154,10 @@ impl World {
         let observe = |server: &Server| ServerObservation {
             up: server.process.is_some(),
             writing: server.pending_operations().next().is_some() || server.disk.has_unsynced(),
-            is_sound: server
-                .replica()
-                .map(Replica::status)
-                .is_some_and(|status| status.serving && status.epochs.standing == Standing::Sound),
+            is_sound: server.replica().is_some_and(|replica| {
+                let status = replica.status();
+                status.serving && status.epochs.standing == Standing::Sound
+            }),
             has_epochs: server.disk.durable().list().iter().any(|(file, _)| file.0 == "epochs"),
         };
         let servers = self.servers.iter().map(|server| (server.id, observe(server))).collect();

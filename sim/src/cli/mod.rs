@@ -1,0 +1,295 @@
+//! The command line.
+
+mod campaign;
+mod list;
+mod mutants;
+mod progress;
+mod replay;
+mod run;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::engine::Engine;
+use crate::report::Outcome;
+use crate::units;
+
+/// Everything asked for was green.
+pub const GREEN: u8 = 0;
+/// A safety rule was broken.
+pub const VIOLATION: u8 = 1;
+/// The command line or a scenario file is wrong.
+pub const USAGE: u8 = 2;
+/// The ensemble did not get well after the faults stopped.
+pub const NOT_LIVE: u8 = 3;
+/// A scenario's expectation was not met.
+pub const UNEXPECTED: u8 = 4;
+/// The same seed ran in two ways: the simulator itself is broken.
+pub const DIVERGED: u8 = 5;
+
+/// Breaks the Zabrus core on purpose, checks it after every event, and shows what happened.
+#[derive(Parser)]
+#[command(
+    name = "zabrus-sim",
+    version,
+    after_help = "\
+Examples:
+  zabrus-sim run                          half a minute of random worlds, from a fresh seed
+  zabrus-sim run --seeds 1000             the worlds 0 to 999, the same on every machine
+  zabrus-sim replay --seed 42             what happened in world 42, line by line
+  zabrus-sim list                         the scenarios, each with the first line of its story
+  zabrus-sim scenarios                    plays all of them
+  zabrus-sim replay five-in-order         one of them, line by line
+
+Exit codes:
+  0  everything was green
+  1  a safety rule was broken, or an assertion of the core failed
+  2  the command line or a scenario file is wrong
+  3  the ensemble did not get well after the faults stopped
+  4  a scenario's expectation was not met
+  5  one seed ran in two different ways (--twice): the simulator itself is broken"
+)]
+struct Cli {
+    /// Where the scenario files are; by default the nearest folder `scenarios` from here upwards.
+    #[arg(long, global = true, value_name = "FOLDER")]
+    scenario_folder: Option<PathBuf>,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Runs many seeds, of random worlds or of one scenario, until one fails
+    Run(Run),
+    /// Plays one seed again and shows each state change of each server
+    Replay(Replay),
+    /// Lists the scenarios with the first line of their stories
+    List(List),
+    /// Plays all scenarios, or some, and reports each
+    Scenarios(Scenarios),
+    /// Plants deliberate bugs one by one and reports which rule kills each (needs the feature `mutants`)
+    Mutants(Mutants),
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  zabrus-sim run                       about 30 seconds of random worlds, from a fresh seed
+  zabrus-sim run --seeds 20000         the seeds 0 to 19999
+  zabrus-sim run --seeds 500..600      the seeds 500 to 599
+  zabrus-sim run --budget 10min        as many as fit
+  zabrus-sim run --seeds 200 --twice   each twice: both must be the same to the last event
+  zabrus-sim run rollover --seeds 50   one scenario under 50 seeds
+
+A run stops at its first failing seed, which does not depend on --jobs, and prints the command
+that replays it.")]
+struct Run {
+    /// A scenario, by name or by file; without it each seed draws a random world
+    scenario: Option<String>,
+    /// How many seeds, from 0 (N), or which (A..B, without B)
+    #[arg(long, value_name = "N | A..B", value_parser = parse_seeds)]
+    seeds: Option<Seeds>,
+    /// Threads, each with worlds of its own [default: the number of cores]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1024))]
+    jobs: Option<u64>,
+    /// Stop after this much wall time [default: 30s without --seeds, else none]
+    #[arg(long, value_name = "TIME", value_parser = parse_wall_time)]
+    budget: Option<std::time::Duration>,
+    /// Run each seed twice and compare
+    #[arg(long)]
+    twice: bool,
+    /// Print each seed's trace hash, to compare builds and machines
+    #[arg(long)]
+    hashes: bool,
+    /// Print the summary as JSON
+    #[arg(long, conflicts_with = "hashes")]
+    json: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  zabrus-sim replay --seed 42            the grid: a line for each state change
+  zabrus-sim replay --seed 42 --trace    everything, transactions too
+  zabrus-sim replay five-in-order        a scenario; its seed is 0 unless told")]
+struct Replay {
+    /// A scenario, by name or by file; without it the random world of the seed
+    #[arg(required_unless_present = "seed")]
+    scenario: Option<String>,
+    /// The seed
+    #[arg(long)]
+    seed: Option<u64>,
+    /// A line for each state change of each server (the default)
+    #[arg(long, group = "form")]
+    grid: bool,
+    /// A line for everything that happened
+    #[arg(long, group = "form")]
+    trace: bool,
+    /// A JSON object for each line, and one with the report at the end
+    #[arg(long, group = "form")]
+    json: bool,
+}
+
+#[derive(Args)]
+struct List {
+    /// Print the list as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  zabrus-sim scenarios                        all, each with seed 0
+  zabrus-sim scenarios rollover five-in-order two of them
+  zabrus-sim scenarios --seeds 20             all, each with 20 seeds: other delays, same story")]
+struct Scenarios {
+    /// Names or files; all without any
+    names: Vec<String>,
+    /// How many seeds for each, from 0 (N), or which (A..B, without B)
+    #[arg(long, default_value = "1", value_name = "N | A..B", value_parser = parse_seeds)]
+    seeds: Seeds,
+    /// Print the results as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  cargo run --release --features mutants --bin zabrus-sim -- mutants M01 M65 --seeds 2000
+
+For each mutant: how often its branch was taken, the rule that killed it first, after how many
+seeds. Then the same seeds without a mutant, which must be green.")]
+struct Mutants {
+    /// Which; all without any
+    names: Vec<String>,
+    /// How many seeds for each, from 0 (N), or which (A..B, without B)
+    #[arg(long, default_value = "200", value_name = "N | A..B", value_parser = parse_seeds)]
+    seeds: Seeds,
+    /// Threads [default: the number of cores]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1024))]
+    jobs: Option<u64>,
+    /// Print the results as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// The seeds from `first` up to but not including `end`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seeds {
+    first: u64,
+    end: u64,
+}
+
+fn parse_seeds(text: &str) -> Result<Seeds, String> {
+    let expected =
+        || format!("`{text}` are no seeds; expected a number such as 1000, or a range such as 500..600");
+    let number = |text: &str| text.parse::<u64>().map_err(|_| expected());
+    let seeds = match text.split_once("..") {
+        Some((first, end)) => Seeds { first: number(first)?, end: number(end)? },
+        None => Seeds { first: 0, end: number(text)? },
+    };
+    if seeds.first < seeds.end { Ok(seeds) } else { Err(expected()) }
+}
+
+fn parse_wall_time(text: &str) -> Result<std::time::Duration, String> {
+    units::parse_duration(text).map(|span| std::time::Duration::from_micros(span.0))
+}
+
+/// Where a command prints to.
+pub struct Console<'a> {
+    /// Results.
+    pub out: &'a mut dyn Write,
+    /// Whether results may be coloured.
+    pub colours: bool,
+    /// Whether progress is shown on the standard error output.
+    pub progress: bool,
+}
+
+impl Console<'_> {
+    fn paint(&self, colour: Colour, text: impl Display) -> String {
+        if self.colours { format!("\x1b[{}m{text}\x1b[0m", colour as u8) } else { text.to_string() }
+    }
+
+    fn json(&mut self, value: &impl serde::Serialize) -> Result<(), Stop> {
+        serde_json::to_writer(&mut *self.out, value).map_err(io::Error::from)?;
+        writeln!(self.out)?;
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Colour {
+    Red = 31,
+    Green = 32,
+    Yellow = 33,
+}
+
+/// Why a command ended before its time.
+enum Stop {
+    /// What the user has to change.
+    Usage(String),
+    /// Nobody reads the output any more.
+    Output,
+}
+
+impl From<io::Error> for Stop {
+    fn from(_: io::Error) -> Self {
+        Self::Output
+    }
+}
+
+/// Carries out a command line, and returns the exit code.
+pub fn run(
+    arguments: impl IntoIterator<Item = OsString>,
+    engine: &dyn Engine,
+    console: &mut Console<'_>,
+) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => {
+            let _ = error.print();
+            return USAGE;
+        }
+        Err(help) => {
+            let text = if console.colours { help.render().ansi().to_string() } else { help.to_string() };
+            let _ = console.out.write_all(text.as_bytes());
+            return GREEN;
+        }
+    };
+    let folder = cli.scenario_folder.as_deref();
+    let code = match cli.verb {
+        Verb::Run(arguments) => run::run(&arguments, folder, engine, console),
+        Verb::Replay(arguments) => replay::replay(&arguments, folder, engine, console),
+        Verb::List(arguments) => list::list(&arguments, folder, console),
+        Verb::Scenarios(arguments) => list::scenarios(&arguments, folder, engine, console),
+        Verb::Mutants(arguments) => mutants::mutants(&arguments, engine, console),
+    };
+    match code {
+        Ok(code) => code,
+        Err(Stop::Usage(message)) => {
+            eprintln!("{message}");
+            USAGE
+        }
+        // A closed pipe (`| head`) is no failure.
+        Err(Stop::Output) => GREEN,
+    }
+}
+
+/// The exit code of an outcome.
+fn exit_code(outcome: &Outcome) -> u8 {
+    match outcome {
+        Outcome::Passed => GREEN,
+        Outcome::Violated(_) => VIOLATION,
+        Outcome::NotLive { .. } => NOT_LIVE,
+        Outcome::Unexpected { .. } => UNEXPECTED,
+    }
+}

@@ -1,0 +1,107 @@
+//! What the command line needs of the simulator.
+
+use zabrus_core::replica::Status;
+use zabrus_core::{Instant, ServerId};
+
+use crate::fault::{DiskFault, Fault};
+use crate::grid::TraceLine;
+use crate::report::{Outcome, RunReport};
+use crate::scenario::{self, Deed, Scenario, Stage};
+use crate::swarm;
+use crate::violation::Violation;
+use crate::world::{self, World};
+
+/// Whether a run keeps the story of everything that happens. It costs memory, and changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// Only the report.
+    Off,
+    /// [`RunReport::trace`] too.
+    On,
+}
+
+/// Something that plays runs: the simulator, or a test's imitation of it.
+pub trait Engine: Sync {
+    /// Plays the random run of a seed.
+    fn swarm(&self, seed: u64, watch: Watch) -> RunReport;
+
+    /// Plays a scenario.
+    fn scenario(&self, scenario: &Scenario, seed: u64, watch: Watch) -> RunReport;
+}
+
+/// The simulator.
+pub struct Simulator;
+
+impl Engine for Simulator {
+    fn swarm(&self, seed: u64, watch: Watch) -> RunReport {
+        world::play(swarm::draw(seed), seed, watch == Watch::On)
+    }
+
+    fn scenario(&self, scenario: &Scenario, seed: u64, watch: Watch) -> RunReport {
+        // No server starts by itself, so nothing can break yet.
+        let mut world = World::new(scenario.settings.clone(), seed).expect("an empty world breaks no rule");
+        // Conditions on events read the story.
+        world.record();
+        let mut report = world.run_as(|world| perform(scenario, world));
+        if watch == Watch::Off {
+            report.trace.clear();
+        }
+        report
+    }
+}
+
+fn perform(scenario: &Scenario, world: &mut World) -> Result<Outcome, Violation> {
+    for server in &scenario.start {
+        world.apply(&Fault::Start(*server))?;
+    }
+    match scenario::play(scenario, world) {
+        Ok(()) => world.recover(&cures(world)),
+        Err(Outcome::Violated(violation)) => Err(violation),
+        Err(outcome) => Ok(outcome),
+    }
+}
+
+/// What ends every fault that a scenario may have left behind.
+fn cures(world: &World) -> Vec<Fault> {
+    let cure = |server| {
+        let repair = Fault::Disk { server, fault: DiskFault::Repair };
+        [repair, Fault::Resume(server), Fault::Start(server)]
+    };
+    std::iter::once(Fault::Heal).chain(world.servers().flat_map(cure)).collect()
+}
+
+impl Stage for World {
+    fn now(&self) -> Instant {
+        self.now()
+    }
+
+    fn advance(&mut self, limit: Instant) -> Result<bool, Violation> {
+        if self.step(limit)? {
+            return Ok(true);
+        }
+        self.run_until(limit)?;
+        Ok(false)
+    }
+
+    fn carry_out(&mut self, deed: &Deed) -> Result<(), Violation> {
+        match deed {
+            Deed::Fault(fault) => self.apply(fault),
+            Deed::Write(server, count) => {
+                self.write(*server, *count);
+                Ok(())
+            }
+        }
+    }
+
+    fn status(&self, server: ServerId) -> Option<Status> {
+        Some(self.server(server).replica()?.status())
+    }
+
+    fn writes(&self) -> (u64, u64) {
+        self.writes()
+    }
+
+    fn trace(&self) -> &[TraceLine] {
+        self.story()
+    }
+}
