@@ -320,9 +320,12 @@ impl Ghost {
             self.facts(server).removed = removed;
         }
         self.reaches_its_epoch(server)?;
+        if cause != Cause::Sync {
+            let verdict = r06_never_shrink_silently::promise(self.servers[&server].promised, &after);
+            self.judge(Rule::R6, server, verdict)?;
+        }
         if cause == Cause::Damage {
-            let facts = self.facts(server);
-            (facts.removed, facts.promised) = (Vec::new(), Epoch(0));
+            self.facts(server).removed.clear();
         }
         if self.quorums.bit(server) == 0 { Ok(()) } else { self.survives(server) }
     }
