@@ -108,7 +108,12 @@ impl Ghost {
         }
         self.down(server);
         let after = self.recompute(server, disk.durable())?;
-        self.changed(server, after, Cause::Crash)
+        self.changed(server, after, Cause::Crash)?;
+        // Whatever the page cache still holds becomes durable with the next sync.
+        let facts = self.facts(server);
+        facts.asked.clear();
+        facts.structural = Structural { cut: true, removed: true, named: true };
+        Ok(())
     }
 
     /// A fault was injected into the disk of `server`: from now on it may lack what it
