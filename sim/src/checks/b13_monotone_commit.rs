@@ -12,7 +12,8 @@ pub fn check(before: Option<&Status>, after: &Status) -> Verdict {
     let applied = after.applied.zxid;
     // What was recovered counts as durable only when it was synced again (zab.md section 17, R1), and
     // while a snapshot takes the place of a log nothing does.
-    let unsettled = after.role == Role::Settling || after.phase == Phase::Synchronization;
+    let unsettled =
+        matches!(after.role, Role::Settling | Role::Halted) || after.phase == Phase::Synchronization;
     let durable = applied <= after.durable || unsettled;
     ensure(applied <= after.committed && durable && after.durable <= after.logged.zxid, || {
         format!(

@@ -14,7 +14,8 @@ use crate::checks::{
     y15_snapshot_truth,
 };
 use crate::counters::Mark;
-use crate::disk::Disk;
+use crate::disk::{Disk, View};
+use crate::violation::Violation;
 
 /// Every so many syncs of a log the whole directory is recovered to compare.
 const RECOVER_EVERY: u64 = 256;
@@ -75,23 +76,24 @@ impl Ghost {
     /// # Errors
     /// The rule that the new durable state breaks.
     pub fn durable(&mut self, server: ServerId, operation: &FileOperation, disk: &Disk) -> Checked {
-        let durable = &disk.durable();
+        let durable = disk.durable();
+        self.facts(server).harmed = disk.is_damaged();
         self.carried_out(server, operation);
-        let facts = &self.servers[&server];
-        match operation {
-            FileOperation::Sync { file } if !is_log(file) => Ok(()),
-            FileOperation::Sync { file } if facts.follows(file) => self.follow(server, file, durable),
-            _ => {
-                let removed_only = Structural { removed: true, ..Structural::default() } == facts.structural;
-                self.facts(server).structural = Structural::default();
-                let after = self.recompute(server, durable)?;
-                if removed_only && !facts_harmed(self, server) {
-                    let before = self.servers[&server].durable;
-                    self.judge(Rule::R9, server, r09_purge_safety::check(&before, &after))?;
-                }
-                self.changed(server, after, Cause::Sync)
-            }
+        if let FileOperation::Sync { file } = operation
+            && (!is_log(file) || self.servers[&server].follows(file) && self.follow(server, file, durable)?)
+        {
+            return Ok(());
         }
+        let removed_only =
+            Structural { removed: true, ..Structural::default() } == self.servers[&server].structural;
+        self.facts(server).structural = Structural::default();
+        let after = self.recompute(server, durable)?;
+        let facts = &self.servers[&server];
+        if removed_only && !facts.harmed {
+            let verdict = r09_purge_safety::check(&facts.durable, &after);
+            self.judge(Rule::R9, server, verdict)?;
+        }
+        self.changed(server, after, Cause::Sync)
     }
 
     /// The process of `server` ended, and its disk lost what it lost.
@@ -105,20 +107,25 @@ impl Ghost {
             self.counters.saw(Mark::CrashBetweenWrites);
         }
         self.down(server);
-        let after = self.recompute(server, &disk.durable())?;
-        self.changed(server, after, Cause::Crash)
+        let after = self.recompute(server, disk.durable())?;
+        self.changed(server, after, Cause::Crash)?;
+        // Whatever the page cache still holds becomes durable with the next sync.
+        let facts = self.facts(server);
+        facts.asked.clear();
+        facts.structural = Structural { cut: true, removed: true, named: true };
+        Ok(())
     }
 
     /// A fault was injected into the disk of `server`: from now on it may lack what it
-    /// acknowledged, if it says so.
+    /// acknowledged, if it says so. `own_disk`: it is still the disk that the server had at first.
     ///
     /// # Errors
     /// The rule that the new durable state breaks.
-    pub fn damaged(&mut self, server: ServerId, disk: &Disk) -> Checked {
+    pub fn damaged(&mut self, server: ServerId, disk: &Disk, own_disk: bool) -> Checked {
         let facts = self.facts(server);
-        facts.harmed = true;
-        facts.config.empty_is_expected = false;
-        let after = self.recompute(server, &disk.durable())?;
+        facts.harmed = disk.is_damaged();
+        facts.config.empty_is_expected = own_disk;
+        let after = self.recompute(server, disk.durable())?;
         self.changed(server, after, Cause::Damage)
     }
 
@@ -190,6 +197,10 @@ impl Ghost {
                 FileOperation::Write { .. } => structural.cut = true,
                 FileOperation::Truncate { file, .. } => structural.cut |= is_log(file),
                 FileOperation::Create { .. } | FileOperation::Rename { .. } => structural.named = true,
+                // Truncation removes the newest segment; a purge never does.
+                FileOperation::Remove { file } if facts.tail.file.as_ref() == Some(file) => {
+                    structural.cut = true
+                }
                 FileOperation::Remove { .. } => structural.removed = true,
                 _ => {}
             }
@@ -199,42 +210,42 @@ impl Ghost {
         }
     }
 
-    /// The end of the log grew by what the sync of its last segment made durable.
-    fn follow(&mut self, server: ServerId, file: &FileName, durable: &dyn Directory) -> Checked {
+    /// The end of the log grew by what the sync of its last segment made durable. False if that
+    /// cannot be all.
+    fn follow(&mut self, server: ServerId, file: &FileName, durable: View<'_>) -> Result<bool, Violation> {
         let facts = &self.servers[&server];
-        let (mut last, mut offset) = (facts.durable.last, facts.tail.offset);
-        let config = facts.config.clone();
-        let Ok(bytes) = durable.read(file, offset, u64::MAX - offset) else { return Ok(()) };
-        self.counters.saw(Mark::SyncsIncremental);
-        let mut records = Records::new(last, offset, &bytes);
-        let mut entries = Vec::new();
-        for record in records.by_ref() {
-            entries.push((last, record.position, Bytes::from(record.payload)));
+        let (mut last, offset) = (facts.durable.last, facts.tail.offset);
+        let bytes = durable.bytes(file).and_then(|bytes| bytes.get(offset as usize..)).unwrap_or(&[]);
+        let mut records = Records::new(last, offset, bytes);
+        while let Some(record) = records.next() {
+            self.learn_one(server, last, record.position, || Bytes::from(record.payload))?;
             last = record.position;
         }
-        offset = records.end().1;
-        for (previous, at, payload) in &entries {
-            self.learn_one(server, *previous, *at, payload)?;
+        let facts = self.facts(server);
+        if facts.harmed && last == facts.durable.last {
+            return Ok(false);
         }
-        let after = self.servers[&server].durable.grown(last);
-        self.facts(server).tail.offset = offset;
+        facts.tail.offset = records.end().1;
+        let after = facts.durable.grown(last);
+        self.counters.saw(Mark::SyncsIncremental);
         if self.counters.seen(Mark::SyncsIncremental).is_multiple_of(RECOVER_EVERY) {
-            let full = recover(&config, durable).map_or(Durable::nothing(server), |found| summary(&found));
+            let facts = &self.servers[&server];
+            let full = recover(&facts.config, &durable);
+            let full = full.map_or(Durable::nothing(server), |found| summary(&found));
+            if facts.harmed && after != full {
+                return Ok(false);
+            }
             let what = "the durable state step by step and from all bytes";
             self.judge(Rule::R4, server, r04_recover_is_pure::check(what, &after, &full))?;
         }
-        self.changed(server, after, Cause::Sync)
+        self.changed(server, after, Cause::Sync)?;
+        Ok(true)
     }
 
     /// D_i from all durable bytes.
-    fn recompute(
-        &mut self,
-        server: ServerId,
-        durable: &dyn Directory,
-    ) -> Result<Durable, crate::violation::Violation> {
+    fn recompute(&mut self, server: ServerId, durable: View<'_>) -> Result<Durable, Violation> {
         self.counters.saw(Mark::SyncsFull);
-        let config = self.servers[&server].config.clone();
-        let Ok(recovered) = recover(&config, durable) else {
+        let Ok(recovered) = recover(&self.servers[&server].config, &durable) else {
             self.counters.saw(Mark::Unusable);
             self.facts(server).tail = Default::default();
             return Ok(Durable::nothing(server));
@@ -251,13 +262,19 @@ impl Ghost {
     fn learn(&mut self, server: ServerId, recovered: &Recovered) -> Checked {
         let mut previous = label(recovered);
         for entry in &recovered.entries {
-            self.learn_one(server, previous, entry.position, &entry.payload)?;
+            self.learn_one(server, previous, entry.position, || entry.payload.clone())?;
             previous = entry.position;
         }
         Ok(())
     }
 
-    fn learn_one(&mut self, server: ServerId, previous: Position, at: Position, payload: &Bytes) -> Checked {
+    fn learn_one(
+        &mut self,
+        server: ServerId,
+        previous: Position,
+        at: Position,
+        payload: impl FnOnce() -> Bytes,
+    ) -> Checked {
         match self.history.learn(previous, at, payload) {
             Ok(false) => Ok(()),
             Ok(true) => {
@@ -283,7 +300,7 @@ impl Ghost {
         if before == after && cause == Cause::Sync {
             return Ok(());
         }
-        let harmed = facts_harmed(self, server);
+        let harmed = self.servers[&server].harmed;
         let monotone = (!harmed).then_some(&before);
         if after.usable {
             self.judge(Rule::E10, server, e10_epoch_monotonicity::check(monotone, &after))?;
@@ -308,9 +325,12 @@ impl Ghost {
             self.facts(server).removed = removed;
         }
         self.reaches_its_epoch(server)?;
+        if cause != Cause::Sync {
+            let verdict = r06_never_shrink_silently::promise(self.servers[&server].promised, &after);
+            self.judge(Rule::R6, server, verdict)?;
+        }
         if cause == Cause::Damage {
-            let facts = self.facts(server);
-            (facts.removed, facts.promised) = (Vec::new(), Epoch(0));
+            self.facts(server).removed.clear();
         }
         if self.quorums.bit(server) == 0 { Ok(()) } else { self.survives(server) }
     }
@@ -351,10 +371,6 @@ impl Ghost {
     }
 }
 
-fn facts_harmed(ghost: &Ghost, server: ServerId) -> bool {
-    ghost.servers[&server].harmed
-}
-
 fn is_log(file: &FileName) -> bool {
     file.0.starts_with("log.")
 }
@@ -374,10 +390,10 @@ fn summary(recovered: &Recovered) -> Durable {
 }
 
 /// The segment that grows, and the offset behind its records, if they end at `last`.
-fn last_segment(durable: &dyn Directory, last: Position) -> Option<(FileName, u64)> {
-    let (file, length) = durable.list().into_iter().filter(|(file, _)| is_log(file)).max()?;
-    let bytes = durable.read(&file, 0, length).ok()?;
-    let base = Header::decode(&bytes)?.base;
+fn last_segment(durable: View<'_>, last: Position) -> Option<(FileName, u64)> {
+    let (file, _) = durable.list().into_iter().filter(|(file, _)| is_log(file)).max()?;
+    let bytes = durable.bytes(&file)?;
+    let base = Header::decode(bytes)?.base;
     let mut records = Records::new(base, BLOCK_BYTES, bytes.get(BLOCK_BYTES as usize..)?);
     records.by_ref().for_each(drop);
     let (end, offset) = records.end();

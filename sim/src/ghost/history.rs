@@ -59,7 +59,12 @@ impl History {
     ///
     /// # Errors
     /// If the zxid was used for another transaction, or after another history (B11).
-    pub fn learn(&mut self, previous: Position, at: Position, payload: &Bytes) -> Result<bool, String> {
+    pub fn learn(
+        &mut self,
+        previous: Position,
+        at: Position,
+        payload: impl FnOnce() -> Bytes,
+    ) -> Result<bool, String> {
         let zxid = at.zxid;
         if zxid.counter() == 0 || zxid.counter() > COUNTER_BOUND {
             return Err(format!("{zxid} is no name for a transaction"));
@@ -71,7 +76,7 @@ impl History {
         }
         match &slots[place] {
             None => {
-                slots[place] = Some(Known { digest: at.digest, previous, payload: payload.clone() });
+                slots[place] = Some(Known { digest: at.digest, previous, payload: payload() });
                 Ok(true)
             }
             Some(known) if known.digest == at.digest && known.previous == previous => Ok(false),
@@ -203,7 +208,7 @@ pub(crate) mod testing {
     pub(crate) fn add(history: &mut History, previous: Position, epoch: u32, counter: u32) -> Position {
         let payload: Bytes = Bytes::from(&b"payload"[..]);
         let at = previous.extend(Zxid::new(Epoch(epoch), counter), &payload);
-        history.learn(previous, at, &payload).expect("a new transaction");
+        history.learn(previous, at, || payload).expect("a new transaction");
         at
     }
 
@@ -246,6 +251,6 @@ mod tests {
         let mut history = history(&[(1, 1)], 0);
         let other: Bytes = Bytes::from(&b"other"[..]);
         let at = Position::EMPTY.extend(Zxid::new(Epoch(1), 1), &other);
-        assert!(history.learn(Position::EMPTY, at, &other).is_err());
+        assert!(history.learn(Position::EMPTY, at, || other).is_err());
     }
 }

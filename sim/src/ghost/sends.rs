@@ -4,7 +4,7 @@ use zabrus_core::event::{Departure, Event, Phase, Role, SyncAction};
 use zabrus_core::io::Output;
 use zabrus_core::message::{Frame, LinkIncarnation, Message, Notification, SenderState};
 use zabrus_core::replica::Status;
-use zabrus_core::storage::Epochs;
+use zabrus_core::storage::{Epochs, Standing};
 use zabrus_core::{Bytes, Epoch, Position, Replica, ServerId, Zxid};
 
 use super::epochs::Promise;
@@ -136,7 +136,11 @@ impl Ghost {
     }
 
     fn persisted(&mut self, server: ServerId, message: &str, epoch: Epoch, leader: ServerId) -> Checked {
-        let verdict = y01_persist_before_send::check(message, epoch, leader, &self.servers[&server].durable);
+        let facts = &self.servers[&server];
+        if facts.harmed && facts.durable.epochs.standing != Standing::Sound {
+            return Ok(());
+        }
+        let verdict = y01_persist_before_send::check(message, epoch, leader, &facts.durable);
         self.judge(Rule::Y1, server, verdict)
     }
 
@@ -195,7 +199,7 @@ impl Ghost {
             let sentence = format!("it sends {zxid} after {previous}, which nobody ever stored");
             return self.judge(Rule::B1, server, Err(sentence));
         };
-        let new = match self.history.learn(before, before.extend(zxid, payload), payload) {
+        let new = match self.history.learn(before, before.extend(zxid, payload), || payload.clone()) {
             Ok(new) => new,
             Err(sentence) => return self.judge(Rule::B11, server, Err(sentence)),
         };

@@ -126,7 +126,7 @@ impl ServerFacts {
 
     /// Whether a sync of `file` can only have made more records at its end durable.
     pub(super) fn follows(&self, file: &FileName) -> bool {
-        !self.harmed && !self.structural.cut && self.tail.file.as_ref() == Some(file)
+        !self.structural.cut && self.tail.file.as_ref() == Some(file)
     }
 
     /// What this server can know of its standing: of damage that happens under it, nothing.

@@ -146,6 +146,6 @@ impl World {
     /// What is durable changed, other than by the operations of a process.
     pub(super) fn damaged(&mut self, at: Index) -> Result<(), Violation> {
         let server = &self.servers[usize::from(at)];
-        self.ghost.damaged(server.id, &server.disk)
+        self.ghost.damaged(server.id, &server.disk, server.own_disk)
     }
 }
