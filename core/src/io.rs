@@ -48,6 +48,7 @@ pub enum Input {
         /// The connection on which it came.
         connection: ConnectionId,
         /// The bytes, as [`Frame::encode`] made them, or garbage.
+        #[serde(with = "crate::codec::bytes")]
         bytes: Bytes,
     },
     /// A disk operation is done or failed.
@@ -57,6 +58,7 @@ pub enum Input {
         /// The connection on which it came.
         client: ClientId,
         /// The bytes.
+        #[serde(with = "crate::codec::bytes")]
         bytes: Bytes,
     },
     /// A client's connection is gone.

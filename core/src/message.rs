@@ -189,6 +189,7 @@ pub enum Message {
         /// The number of this chunk, from 0.
         index: u64,
         /// The bytes.
+        #[serde(with = "crate::codec::bytes")]
         bytes: Bytes,
         /// No chunk follows.
         last: bool,
@@ -209,6 +210,7 @@ pub enum Message {
         /// The transaction.
         zxid: Zxid,
         /// Its bytes.
+        #[serde(with = "crate::codec::bytes")]
         payload: Bytes,
     },
     /// COMMIT, cumulative: everything up to `zxid` is committed (R5).
@@ -227,6 +229,7 @@ pub enum Message {
         /// The transaction.
         zxid: Zxid,
         /// Its bytes.
+        #[serde(with = "crate::codec::bytes")]
         payload: Bytes,
     },
     /// NEWLEADER: the initial history of the epoch ends at `end` (R10).
@@ -273,6 +276,7 @@ pub enum Message {
         /// (R13).
         number: u64,
         /// An encoded [`crate::service::Write`].
+        #[serde(with = "crate::codec::bytes")]
         payload: Bytes,
     },
     /// SYNC: the learner asks for a point in time, the leader answers behind all commits.

@@ -47,6 +47,7 @@ pub enum Change {
         /// The node.
         path: String,
         /// Its data.
+        #[serde(with = "crate::codec::bytes")]
         data: Bytes,
     },
     /// Replace the data of a node.
@@ -54,6 +55,7 @@ pub enum Change {
         /// The node.
         path: String,
         /// The new data.
+        #[serde(with = "crate::codec::bytes")]
         data: Bytes,
         /// The version that it must have.
         version: Option<u32>,
@@ -92,6 +94,7 @@ pub enum Answer {
     /// The node's data.
     Data {
         /// The data.
+        #[serde(with = "crate::codec::bytes")]
         data: Bytes,
         /// The version.
         version: u32,
@@ -153,6 +156,7 @@ pub enum Effect {
         /// The node.
         path: String,
         /// Its data.
+        #[serde(with = "crate::codec::bytes")]
         data: Bytes,
         /// Its version.
         version: u32,

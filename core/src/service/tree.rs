@@ -14,6 +14,7 @@ use crate::identity::Bytes;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Node {
+    #[serde(with = "crate::codec::bytes")]
     data: Bytes,
     version: u32,
 }
