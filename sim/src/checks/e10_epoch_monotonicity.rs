@@ -39,7 +39,8 @@ mod tests {
         let old = sound(1, 1, at(&history, 1, 1));
         let new = sound(1, 2, at(&history, 2, 1));
         assert!(check(Some(&old), &new).is_ok());
-        assert!(check(Some(&new), &old).is_err());
+        assert!(check(Some(&sound(1, 3, new.last)), &new).is_err());
+        assert!(check(Some(&new), &old).is_ok(), "its log alone had raised the epoch");
         assert!(check(None, &old).is_ok());
         assert!(check(None, &sound(1, 1, at(&history, 2, 1))).is_err());
         let mut accepted_lost = new;

@@ -21,6 +21,8 @@ mod disk;
 mod sends;
 mod server;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 

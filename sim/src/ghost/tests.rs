@@ -1,0 +1,139 @@
+use zabrus_core::message::{LinkIncarnation, Message};
+use zabrus_core::storage::Standing;
+use zabrus_core::{Bytes, Duration, Epoch, Position, ServerId, Zxid};
+
+use super::Ghost;
+use super::durable::Durable;
+use crate::checks::Rule;
+use crate::checks::testing::status;
+use crate::counters::Counters;
+use crate::report::Outcome;
+use crate::settings::Settings;
+use crate::{swarm, world};
+
+const LINK: LinkIncarnation = LinkIncarnation { boot: 1, attempt: 1 };
+const EPOCH: Epoch = Epoch(1);
+
+/// Server 3 leads epoch 1 over an empty history, server 2 promised it, and both have it durably.
+fn established() -> Ghost {
+    let mut ghost = Ghost::new(&Settings::default());
+    for id in [2, 3] {
+        let facts = ghost.facts(ServerId(id));
+        facts.durable.epochs.accepted_epoch = EPOCH;
+        facts.durable.epochs.accepted_leader = Some(ServerId(3));
+        facts.life.leading = (id == 3).then_some(None);
+    }
+    send(&mut ghost, 3, 2, &Message::LeaderInfo { epoch: EPOCH }).expect("persisted");
+    send(&mut ghost, 2, 3, &promise()).expect("persisted");
+    ghost.established(ServerId(3), EPOCH, Position::EMPTY).expect("a quorum promised");
+    send(&mut ghost, 3, 2, &Message::NewLeader { epoch: EPOCH, end: Position::EMPTY }).expect("all was sent");
+    ghost
+}
+
+/// The same, and both have accepted NEWLEADER.
+fn serving() -> Ghost {
+    let mut ghost = established();
+    for id in [2, 3] {
+        ghost.facts(ServerId(id)).durable.epochs.current_epoch = EPOCH;
+    }
+    send(&mut ghost, 2, 3, &Message::AckNewLeader { epoch: EPOCH }).expect("durable");
+    ghost
+}
+
+fn promise() -> Message {
+    let (last, standing) = (Position::EMPTY, Standing::Sound);
+    Message::AckEpoch { epoch: EPOCH, current_epoch: Some(Epoch(0)), last, ends: Vec::new(), standing }
+}
+
+fn send(ghost: &mut Ghost, from: u64, to: u64, message: &Message) -> Result<(), &'static str> {
+    ghost.message(ServerId(from), ServerId(to), LINK, message).map_err(|violation| violation.rule)
+}
+
+/// The leader sends its first proposal.
+fn propose(ghost: &mut Ghost) -> Position {
+    let payload = Bytes::from(&b"something"[..]);
+    let zxid = Zxid::new(EPOCH, 1);
+    let proposal = Message::Proposal { epoch: EPOCH, previous: Zxid::ZERO, zxid, payload: payload.clone() };
+    send(ghost, 3, 2, &proposal).expect("the first proposal");
+    Position::EMPTY.extend(zxid, &payload)
+}
+
+fn store(ghost: &mut Ghost, server: u64, last: Position) {
+    let facts = ghost.facts(ServerId(server));
+    facts.durable = Durable { last, ..facts.durable };
+}
+
+#[test]
+fn newleader_acknowledged_without_its_epoch_on_disk_is_seen_at_the_send() {
+    let mut ghost = established();
+    assert_eq!(send(&mut ghost, 2, 3, &Message::AckNewLeader { epoch: EPOCH }), Err("Y4"));
+}
+
+#[test]
+fn a_proposal_acknowledged_before_its_sync_is_seen_at_the_send() {
+    let mut ghost = serving();
+    let at = propose(&mut ghost);
+    let ack = Message::Ack { epoch: EPOCH, zxid: at.zxid };
+    assert_eq!(send(&mut ghost.clone(), 2, 3, &ack), Err("B9"));
+    store(&mut ghost, 2, at);
+    assert_eq!(send(&mut ghost, 2, 3, &ack), Ok(()));
+}
+
+#[test]
+fn a_commit_that_only_the_leader_has_is_seen_at_the_send() {
+    let mut ghost = serving();
+    let at = propose(&mut ghost);
+    store(&mut ghost, 3, at);
+    let commit = Message::Commit { epoch: EPOCH, zxid: at.zxid };
+    assert_eq!(send(&mut ghost, 3, 2, &commit), Err("B8"));
+}
+
+#[test]
+fn an_epoch_led_twice_is_seen() {
+    let mut ghost = established();
+    let second = ghost.leads(ServerId(1), EPOCH).map_err(|violation| violation.rule);
+    assert_eq!(second, Err("E6"));
+}
+
+#[test]
+fn a_second_promise_of_one_epoch_is_seen() {
+    let mut ghost = established();
+    ghost.facts(ServerId(2)).durable.epochs.accepted_leader = None;
+    assert_eq!(send(&mut ghost, 2, 1, &promise()), Err("E7"));
+}
+
+#[test]
+fn a_deposed_leader_that_goes_on_is_seen() {
+    let mut ghost = serving();
+    ghost.facts(ServerId(3)).life.leading = None;
+    let commit = Message::Commit { epoch: EPOCH, zxid: Zxid::ZERO };
+    assert_eq!(send(&mut ghost, 3, 2, &commit), Err("B14"));
+}
+
+#[test]
+fn a_server_that_delivers_what_nobody_committed_is_seen() {
+    let mut ghost = serving();
+    let at = propose(&mut ghost);
+    let step = ghost.step(ServerId(2), &status(2, at)).map_err(|violation| violation.rule);
+    assert_eq!(step, Err("B10"));
+}
+
+#[test]
+fn whole_worlds_keep_every_rule_and_evaluate_nearly_all_of_them() {
+    let mut counters = Counters::default();
+    for seed in 0..12 {
+        let mut settings = swarm::draw(seed);
+        settings.duration = Duration::from_seconds(20);
+        let report = world::play(settings, seed, false);
+        assert!(!matches!(report.outcome, Outcome::Violated(_)), "seed {seed}: {:?}", report.outcome);
+        counters.merge(&report.counters);
+    }
+    // Rules whose occasion is rare, or that are evaluated outside of a plain run.
+    let rare = [Rule::R3, Rule::R8, Rule::R9, Rule::Y11, Rule::Y12];
+    let never: Vec<Rule> = Rule::ALL
+        .iter()
+        .copied()
+        .filter(|rule| !rare.contains(rule) && counters.checks(*rule) == 0)
+        .collect();
+    assert_eq!(never, [], "never evaluated");
+}
