@@ -65,7 +65,9 @@ fn perform(scenario: &Scenario, world: &mut World) -> Result<Outcome, Violation>
 fn cures(world: &World) -> Vec<Fault> {
     let cure = |server| {
         let repair = Fault::Disk { server, fault: DiskFault::Repair };
-        [repair, Fault::Resume(server), Fault::Start(server)]
+        let resume = world.server(server).is_paused().then_some(Fault::Resume(server));
+        let start = world.server(server).replica().is_none().then_some(Fault::Start(server));
+        [Some(repair), resume, start].into_iter().flatten()
     };
     std::iter::once(Fault::Heal).chain(world.servers().flat_map(cure)).collect()
 }
