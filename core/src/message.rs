@@ -151,6 +151,8 @@ pub enum Message {
         current_epoch: Option<Epoch>,
         /// The end of the learner's durable log.
         last: Position,
+        /// How far the learner's state is: what is applied is committed, so every leader has it.
+        applied: Position,
         /// What the learner's log proves about what it acknowledged.
         standing: Standing,
         /// The learner knows that its log cannot be continued: send a snapshot.

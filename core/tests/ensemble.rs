@@ -133,12 +133,7 @@ impl World {
                     self.responses.push((id, client, codec::decode(&bytes).unwrap()));
                 }
                 Output::Halt { reason } => panic!("server {id} halted: {reason}"),
-                Output::Send { .. } | Output::Disconnect { .. } | Output::ClientClose { .. } => {}
-                Output::Event(event) => {
-                    if std::env::var_os("ZABRUS_TEST_EVENTS").is_some() {
-                        println!("{} {id} {event:?}", self.now.monotonic);
-                    }
-                }
+                _ => {}
             }
         }
     }

@@ -286,6 +286,24 @@ impl FaultKind {
     }
 }
 
+impl FaultKind {
+    /// Whether this kind may end a write half way, so that its server finds the mark of a write
+    /// without its bytes.
+    #[must_use]
+    pub const fn leaves_doubt(self) -> bool {
+        matches!(
+            self,
+            Self::PowerLoss
+                | Self::SwapDisks
+                | Self::WriteError
+                | Self::WriteErrors
+                | Self::SyncError
+                | Self::SyncErrors
+                | Self::DiskFull
+        )
+    }
+}
+
 impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())

@@ -5,6 +5,7 @@
 //! [`settings::Settings`] and one seed, on every machine and in every build.
 #![forbid(unsafe_code)]
 
+pub mod checks;
 pub mod cli;
 pub mod clock;
 pub mod counters;
@@ -13,6 +14,7 @@ pub mod engine;
 pub mod fault;
 pub mod ghost;
 pub mod grid;
+pub mod liveness;
 pub mod load;
 pub mod network;
 pub mod plan;

@@ -1,7 +1,7 @@
 //! The random adversary: when which [`Fault`] happens, and what ends it.
 //!
 //! It may take every server down and cut every link for a while. It never damages the durable
-//! bytes of so many voters that the others are no quorum ([`budget`]). Where the run expects
+//! bytes of so many voters that the others are no quorum. Where the run expects
 //! liveness, it ends each fault it begins, at the latest in [`Plan::heal`]; elsewhere some last.
 
 use std::collections::BTreeMap;
@@ -44,6 +44,8 @@ pub struct ServerObservation {
     pub writing: bool,
     /// Its disk durably says whose it is.
     pub has_epochs: bool,
+    /// It serves, and has no doubt about what it acknowledged.
+    pub is_sound: bool,
 }
 
 /// The adversary of one run.
@@ -68,13 +70,19 @@ impl Plan {
         let mut plan = Self {
             random,
             settings: settings.clone(),
-            budget: Budget::new(settings.ensemble.clone()),
+            budget: Budget::new(settings.ensemble.clone(), settings.liveness_expected),
             next_fault: Instant::NEVER,
             next_election: Instant::NEVER,
             waiting: None,
             later: BTreeMap::new(),
             scheduled: 0,
         };
+        if !settings.start_all {
+            for server in settings.ensemble.members.keys() {
+                let at = Instant::default() + plan.ticks_percent(0, 500);
+                plan.later(at, vec![Fault::Start(*server)]);
+            }
+        }
         if plan.total_weight() > 0 {
             plan.next_fault = Instant::default() + plan.gap();
         }
@@ -94,6 +102,7 @@ impl Plan {
     /// The faults of this moment, to be applied in order.
     pub fn step(&mut self, observation: &Observation) -> Vec<Fault> {
         let now = observation.now;
+        self.budget.observe(observation);
         let mut faults = Vec::new();
         while let Some(entry) = self.later.first_entry().filter(|entry| entry.key().0 <= now) {
             faults.extend(entry.remove());

@@ -27,11 +27,14 @@ pub struct Server {
     pub(crate) own_disk: bool,
     pub(crate) process: Option<Process>,
     pub(crate) why_down: Option<String>,
+    /// Processes in a row that ended by themselves soon after their start.
+    pub(crate) quick_halts: u32,
 }
 
 /// A running process.
 pub(crate) struct Process {
     pub(crate) replica: Replica,
+    pub(crate) started: Instant,
     pub(crate) paused: bool,
     /// What arrived while it was paused.
     pub(crate) inbox: VecDeque<Input>,
@@ -57,6 +60,7 @@ impl Server {
             own_disk: true,
             process: None,
             why_down: None,
+            quick_halts: 0,
         }
     }
 
@@ -142,9 +146,10 @@ impl Server {
 
 impl Process {
     /// A process that has just started. Timers of earlier processes stay without effect.
-    pub(crate) fn new(replica: Replica, boot: u32) -> Self {
+    pub(crate) fn new(replica: Replica, boot: u32, now: Instant) -> Self {
         Self {
             replica,
+            started: now,
             paused: false,
             inbox: VecDeque::new(),
             timer: Instant::NEVER,

@@ -1,19 +1,29 @@
-//! A broken rule.
+//! What a broken rule looks like.
+
+use std::fmt;
 
 use serde::Serialize;
 use zabrus_core::{Instant, ServerId};
 
-/// A broken rule, for a person.
+/// A rule of `invariants.md` that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Violation {
-    /// The rule's name, such as `R1`.
+    /// The rule, as `R1`.
     pub rule: &'static str,
-    /// Where the rule is written down.
+    /// Where the rule is written, and the bugs that it is known to see.
     pub citation: &'static str,
-    /// What went wrong, in one sentence.
+    /// What happened, in one sentence for a person.
     pub sentence: String,
-    /// The server on which it was seen.
+    /// The server that broke the rule, if it was one.
     pub server: Option<ServerId>,
-    /// When.
+    /// When, in the world's time.
     pub time: Instant,
 }
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}: {} ({})", self.rule, self.time, self.sentence, self.citation)
+    }
+}
+
+impl std::error::Error for Violation {}

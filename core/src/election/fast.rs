@@ -80,10 +80,10 @@ impl Fast {
         let from_looking = message.state == SenderState::Looking;
         match ballot.state {
             None => {}
-            // No answer from one settled server to another: this prevents storms.
             Some(SenderState::Looking) if from_looking => self.handle_looking(now, ballot, from, message),
             Some(SenderState::Looking) => self.handle_settled(now, ballot, from, message),
             Some(_) if from_looking => Self::answer(ballot, from),
+            // No answer from one settled server to another: this prevents storms.
             Some(_) => {}
         }
     }

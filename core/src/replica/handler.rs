@@ -59,6 +59,7 @@ pub(super) struct Promise {
     /// `None`: not to be counted.
     pub(super) current_epoch: Option<Epoch>,
     pub(super) last: Position,
+    pub(super) applied: Position,
     pub(super) standing: Standing,
     pub(super) needs_snapshot: bool,
 }
@@ -122,11 +123,7 @@ impl Handler {
                 self.report(server, Choice { row, method }, end, base.zxid, 0);
                 self.forward_from(server, epoch, base.zxid, end);
             }
-            Method::Trunc(to) => {
-                self.send(server, Message::Trunc { epoch, to });
-                self.report(server, Choice { row, method }, end, to.zxid, 0);
-                self.forward_from(server, epoch, to.zxid, end);
-            }
+            Method::Trunc(to) => self.truncate(server, epoch, end, row, to),
             Method::ReadLog => {
                 let base = server.storage.base().zxid;
                 server.storage.read_log(token, promise.last, base, limit);
@@ -170,7 +167,21 @@ impl Handler {
         self.forward_from(server, epoch, previous, end);
     }
 
+    fn truncate(&mut self, server: &mut Server, epoch: Epoch, end: Position, row: u8, to: Position) {
+        self.send(server, Message::Trunc { epoch, to });
+        self.report(server, Choice { row, method: Method::Trunc(to) }, end, to.zxid, 0);
+        self.forward_from(server, epoch, to.zxid, end);
+    }
+
     fn send_snapshot(&mut self, server: &mut Server, epoch: Epoch, end: Position, row: u8) {
+        // A leader that does not serve yet may have applied less than the learner. A snapshot would
+        // take back what the learner delivered; only what it did not deliver can be wrong.
+        if let Some(Promise { applied, .. }) = self.promise {
+            if applied.zxid > server.applied.zxid && server.storage.position_at(applied.zxid) == Some(applied)
+            {
+                return self.truncate(server, epoch, end, row, applied);
+            }
+        }
         // The label is what is applied, so it may lie below the end; the rest follows as proposals.
         let label = if mutated!(M16) { server.storage.last() } else { server.applied };
         let state = server.tree.snapshot();
@@ -226,6 +237,10 @@ impl Handler {
             let zxid = entry.position.zxid;
             if zxid > end.zxid && (self.observer || mutated!(M29)) {
                 break;
+            }
+            #[cfg(feature = "mutants")]
+            if server.planted.window_holes.contains(&zxid) {
+                continue;
             }
             let payload = entry.payload.clone();
             self.link.send(&mut server.outputs, Message::Proposal { epoch, previous, zxid, payload });

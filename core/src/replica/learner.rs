@@ -385,8 +385,9 @@ impl Learner {
         let Some(epoch) = self.epoch else { return };
         let last = server.claimed_last();
         let standing = server.storage.epochs().standing;
-        let needs_snapshot = server.needs_snapshot;
-        self.send(server, Message::AckEpoch { epoch, current_epoch, last, standing, needs_snapshot });
+        let (applied, needs_snapshot) = (server.applied, server.needs_snapshot);
+        let message = Message::AckEpoch { epoch, current_epoch, last, applied, standing, needs_snapshot };
+        self.send(server, message);
         self.enter(server, Stage::Promised);
     }
 
@@ -414,6 +415,7 @@ impl Learner {
         if to.zxid < server.applied.zxid || server.storage.position_at(to.zxid) != Some(to) {
             return self.mismatch(server);
         }
+        server.needs_snapshot = false;
         let removed = server.storage.entries_after(to.zxid).len() as u64;
         server.emit(Event::Truncated { to, removed });
         server.storage.truncate(to.zxid);
@@ -458,6 +460,10 @@ impl Learner {
             return self.mismatch(server);
         }
         server.storage.append(zxid, payload);
+        #[cfg(feature = "mutants")]
+        if self.stage == Stage::Synchronizing && mutated!(M11) {
+            server.planted.window_holes.insert(zxid);
+        }
         if self.stage == Stage::Broadcast && mutated!(M65) {
             self.acknowledged = zxid;
             let epoch = zxid.epoch();

@@ -210,7 +210,11 @@ impl Replica {
             epoch,
             epochs: server.storage.epochs(),
             logged: server.storage.last(),
-            durable: server.storage.durable(),
+            // While a received snapshot replaces the log, the old state is what a crash would leave.
+            durable: match server.storage.durable() {
+                Zxid::ZERO => server.applied.zxid,
+                durable => durable,
+            },
             committed: server.committed,
             applied: server.applied,
             state_digest: server.tree.digest(),
@@ -315,9 +319,11 @@ impl Replica {
                 }
             }
             StorageEvent::SnapshotSaved(label) => self.server.emit(Event::SnapshotSaved { label: *label }),
-            StorageEvent::SnapshotAbandoned(label, Some(error)) => {
-                let reason = alloc::format!("the snapshot at {} was given up: {error}", label.zxid);
-                self.server.emit(Event::DiskFailed { reason });
+            StorageEvent::SnapshotAbandoned(label, error) => {
+                if let Some(error) = error {
+                    let reason = alloc::format!("the snapshot at {} was given up: {error}", label.zxid);
+                    self.server.emit(Event::DiskFailed { reason });
+                }
             }
             _ => {}
         }

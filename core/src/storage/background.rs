@@ -1,5 +1,7 @@
 //! Snapshots: the own ones, written while the log goes on, and those that a leader sends.
 
+use alloc::boxed::Box;
+
 use super::device::Lane;
 use super::pipeline::Job;
 use super::snapshot::Writer;
@@ -110,7 +112,7 @@ impl Storage {
         self.base = writer.label;
         self.last = writer.label;
         self.durable = Zxid::ZERO;
-        self.queue.push_back(Job::Install(writer));
+        self.queue.push_back(Job::Install(Box::new(writer)));
     }
 
     pub(super) fn handle_install(&mut self, number: u64) {
@@ -123,6 +125,10 @@ impl Storage {
     /// Drops an unfinished received snapshot. One whose last chunk has been given is finished all
     /// the same; [`Storage::is_settled`] waits for it.
     pub fn abort_install(&mut self) {
+        #[cfg(feature = "mutants")]
+        if core::mem::take(&mut self.held) {
+            self.queue.clear();
+        }
         if let Some(writer) = self.install.take() {
             self.chunks.clear();
             self.device.disown(Lane::Install);

@@ -80,23 +80,24 @@ impl Device {
 
     /// `None` for a completion of another life (R12, ZOOKEEPER-4541).
     pub(super) fn land(&mut self, completion: DiskCompletion) -> Option<Landing> {
-        if completion.id.incarnation != self.incarnation && !mutated!(M08) {
+        if completion.id.incarnation != self.incarnation {
             return None;
         }
         let number = completion.id.number;
         let Flight { lane, operation } = self.flights.remove(&number)?;
         let result = match completion.result {
-            Err(_) if is_tolerated(&operation) => Ok(Bytes::from([])),
+            Err(error) if is_tolerated(&operation, error) => Ok(Bytes::from([])),
             result => result.map_err(|error| (describe(&operation), error)),
         };
         Some(Landing { number, lane, result })
     }
 }
 
-/// Space that could not be allocated ahead may still be there when it is needed.
-fn is_tolerated(operation: &FileOperation) -> bool {
+fn is_tolerated(operation: &FileOperation, error: DiskError) -> bool {
     match operation {
+        // The space may still be there when it is needed.
         FileOperation::Preallocate { .. } => true,
+        FileOperation::Remove { .. } => error == DiskError::NotFound,
         FileOperation::Sync { .. } => mutated!(M12),
         FileOperation::Truncate { .. } => mutated!(M23),
         _ => false,

@@ -4,7 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::recovery::Segment;
-use super::segment::{self, BLOCK_BYTES, Slot, encode_record, record_bytes};
+use super::segment::{self, BLOCK_BYTES, NEW_SLOTS, Slot, encode_record, record_bytes};
 use super::{Entry, FileName, FileOperation, names};
 use crate::config::Config;
 use crate::identity::{Position, Zxid};
@@ -50,11 +50,10 @@ impl Log {
 
     /// Starts a new segment, durably before any record of it is written.
     pub(super) fn create_segment(&mut self, base: Position) -> Stage {
-        let number = self.next_number();
-        // The block holds two slots.
-        self.next_number();
+        let number = self.number + 1;
         let file = names::log(base.zxid);
         let block = segment::new_block(segment::Header { base, number });
+        self.number += NEW_SLOTS;
         self.segments.push(Segment { base, number, end: BLOCK_BYTES });
         self.allocated = BLOCK_BYTES + self.preallocate_bytes;
         vec![
@@ -96,7 +95,7 @@ impl Log {
         stages
     }
 
-    /// Cuts the log after `to`; `removed` are the entries after it, written or not.
+    /// Cuts the log after `to`; `removed` are the entries after it.
     pub(super) fn truncate(&mut self, to: Position, removed: &[Entry]) -> Vec<Stage> {
         let target = self.segments.iter().rposition(|segment| segment.base.zxid <= to.zxid).unwrap_or(0);
         let end = self.segments.get(target + 1).map_or(self.written, |next| next.base).zxid;
@@ -124,9 +123,9 @@ impl Log {
     /// Makes what was recovered durable (R1). It is written and cut again, not only synced: after
     /// a failed sync the page cache may call clean what the disk does not have. `tail` are the
     /// entries that may be in the page cache only.
-    pub(super) fn repair(&mut self, tail: &[Entry]) -> Stage {
+    pub(super) fn repair(&mut self, tail: &[Entry]) -> Vec<Stage> {
         if self.segments.is_empty() {
-            return self.create_segment(self.written);
+            return vec![self.create_segment(self.written)];
         }
         let Segment { base, number, end } = self.last();
         let file = names::log(base.zxid);
@@ -135,6 +134,8 @@ impl Log {
         let header = segment::Header { base, number }.encode();
         let mut stage = vec![
             FileOperation::Truncate { file: file.clone(), length: end },
+            // A torn segment may be shorter than its block.
+            FileOperation::Preallocate { file: file.clone(), length: end },
             FileOperation::Write { file: file.clone(), offset: 0, bytes: header.into() },
         ];
         if !tail.is_empty() {
@@ -142,10 +143,15 @@ impl Log {
             let bytes = encode_records(offset, tail).into();
             stage.push(FileOperation::Write { file: file.clone(), offset, bytes });
         }
-        stage.push(self.write_slot(&file, self.written.zxid, self.written.zxid));
-        stage.push(FileOperation::Sync { file });
+        stage.push(FileOperation::Sync { file: file.clone() });
+        // Only now, since they vouch for the tail.
+        let mut slots = Vec::new();
+        for _ in 0..NEW_SLOTS {
+            slots.push(self.write_slot(&file, self.written.zxid, self.written.zxid));
+        }
+        slots.push(FileOperation::Sync { file });
         self.allocated = end;
-        stage
+        vec![stage, slots]
     }
 
     /// Forgets the segments before the one that holds the entry after `zxid`.

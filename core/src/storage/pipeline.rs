@@ -1,5 +1,6 @@
 //! The jobs that must reach the disk in order, one at a time.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -15,8 +16,7 @@ use crate::mutated;
 pub(super) enum Job {
     /// After recovery.
     Repair {
-        /// To be saved before anything is cut, since they say what is missing.
-        epochs: Option<Epochs>,
+        stored: Option<Epochs>,
         synced: Zxid,
         leftovers: Vec<FileName>,
     },
@@ -38,7 +38,7 @@ pub(super) enum Job {
         error: Option<DiskError>,
     },
     /// A received snapshot replaces the log.
-    Install(Writer),
+    Install(Box<Writer>),
 }
 
 pub(super) struct Running {
@@ -52,7 +52,7 @@ impl Storage {
         // A received snapshot is sealed only when all its chunks are written.
         let waits =
             matches!(self.queue.front(), Some(Job::Install(_))) && !self.device.is_idle(Lane::Install);
-        if self.running.is_some() || waits {
+        if self.failed || self.running.is_some() || waits {
             return;
         }
         let Some(mut job) = self.queue.pop_front() else { return };
@@ -92,16 +92,7 @@ impl Storage {
     /// What to do for `job`, now that it is its turn.
     fn stages_of(&mut self, job: &mut Job) -> Result<Vec<Stage>, String> {
         Ok(match job {
-            Job::Repair { epochs, synced, leftovers } => {
-                let mut stages = epochs.as_ref().map(save).unwrap_or_default();
-                let first = self.entries.partition_point(|entry| entry.position.zxid <= *synced);
-                let repair = self.log.repair(&self.entries.make_contiguous()[first..]);
-                if !mutated!(M34) {
-                    stages.push(repair);
-                }
-                stages.push(remove(core::mem::take(leftovers)));
-                stages
-            }
+            Job::Repair { stored, synced, leftovers } => self.repair_stages(*stored, *synced, leftovers),
             Job::Append { entries, .. } => self.log.append(entries),
             Job::Epochs(epochs) => save(epochs),
             Job::Truncate { to, removed } => {
@@ -126,6 +117,35 @@ impl Storage {
             }
             Job::Install(writer) => self.install_stages(writer),
         })
+    }
+
+    fn repair_stages(
+        &mut self,
+        stored: Option<Epochs>,
+        synced: Zxid,
+        leftovers: &mut Vec<FileName>,
+    ) -> Vec<Stage> {
+        // The names that recovery saw may be in the cache only, and nothing new may outlive them.
+        let mut stages = vec![vec![FileOperation::SyncDirectory]];
+        // The standing before anything is cut, since it says what is missing; a current epoch that
+        // recovery raised only after the history that it stands for (Y5).
+        let Epochs { server, standing, .. } = self.epochs;
+        let first = stored.unwrap_or(Epochs::new(server));
+        let first = Epochs { standing, ..first };
+        if stored != Some(first) {
+            stages.extend(save(&first));
+        }
+        let tail = self.entries.partition_point(|entry| entry.position.zxid <= synced);
+        let is_first = self.log.segments.is_empty();
+        let repair = self.log.repair(&self.entries.make_contiguous()[tail..]);
+        if is_first || !mutated!(M34) {
+            stages.extend(repair);
+        }
+        if first != self.epochs {
+            stages.extend(save(&self.epochs));
+        }
+        stages.push(remove(core::mem::take(leftovers)));
+        stages
     }
 
     fn install_stages(&mut self, writer: &mut Writer) -> Vec<Stage> {
@@ -182,9 +202,9 @@ impl Storage {
                 self.retire();
                 StorageEvent::SnapshotSaved(label)
             }
-            Job::Install(Writer { label, .. }) => {
-                self.durable = label.zxid;
-                StorageEvent::Installed(label)
+            Job::Install(writer) => {
+                self.durable = writer.label.zxid;
+                StorageEvent::Installed(writer.label)
             }
         };
         assert!(self.durable <= self.last.zxid, "durable {} beyond logged {}", self.durable, self.last);

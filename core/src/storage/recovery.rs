@@ -5,12 +5,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::names::{self, Kind};
-use super::segment::{self, BLOCK_BYTES, Records, Slot};
+use super::segment::{self, BLOCK_BYTES, NEW_SLOTS, Records, Slot};
 use super::{
     Directory, DiskError, Entry, Epochs, FileName, Recovered, RecoveryError, Standing, epochs, snapshot,
 };
 use crate::config::Config;
-use crate::identity::{Epoch, Position, Zxid};
+use crate::identity::{Epoch, Position, ServerId, Zxid};
 use crate::mutated;
 use crate::service::Tree;
 
@@ -153,33 +153,24 @@ pub fn recover(config: &Config, directory: &dyn Directory) -> Result<Recovered, 
     let start = snapshot.as_ref().map_or(Position::EMPTY, |(label, _)| *label);
     let log = recover_log(&mut reader, &live, start, layout.number);
     let reached = log.end.zxid;
-    let mut standing = match authority {
-        Some(slot) if reached >= slot.intent => Standing::Sound,
-        Some(slot) if reached >= slot.durable => Standing::Torn(slot.intent),
-        Some(slot) => Standing::Damaged(slot.intent),
-        // The first start makes the log before any promise, so it may have been interrupted.
-        None if layout.stored.is_some_and(|epochs| epochs.accepted_epoch == Epoch(0)) && !had_snapshots => {
-            Standing::Sound
-        }
-        None => Standing::Blank,
+    let mut standing = if empty && config.empty_is_expected {
+        Standing::Sound
+    } else {
+        judge(&mut reader, layout.stored, authority, received, &live, &log)
     };
-    if standing != Standing::Sound {
-        reader.findings.push(format!("the log ends at {reached}, but should reach further: {standing:?}"));
-    }
-    let last_base = log.segments.last().map_or(Zxid::ZERO, |segment| segment.base.zxid);
-    for file in live.iter().filter(|file| file.base >= last_base && !file.has_slot) {
-        // A new segment is synced with its slots before its first record: this is not a torn one.
-        let bytes = reader.read(&file.name, file.length);
-        if bytes.is_none_or(|bytes| bytes.iter().skip(BLOCK_BYTES as usize).any(|byte| *byte != 0)) {
-            reader.find(&file.name, "damaged: how far the log went is unknown");
-            standing = Standing::Blank;
-        }
-    }
-    if empty {
-        standing = if config.empty_is_expected { Standing::Sound } else { Standing::Blank };
-    } else if layout.stored.is_none() {
+    if had_snapshots && authority.is_none() {
         standing = Standing::Blank;
     }
+    reader.findings.extend(match standing {
+        Standing::Sound => None,
+        Standing::Torn(zxid) => {
+            Some(format!("the log ends at {reached}; a write up to {zxid} was under way"))
+        }
+        Standing::Damaged(zxid) => {
+            Some(format!("the log ends at {reached}, but was acknowledged up to {zxid}"))
+        }
+        Standing::Blank => Some(format!("the log ends at {reached}; what was acknowledged is unknown")),
+    });
     if mutated!(M32) && snapshot.is_none() {
         standing = Standing::Sound;
     }
@@ -258,57 +249,98 @@ struct Log {
     cut_bytes: u64,
 }
 
-/// The log that continues `start`, and the older segments before it.
+/// The log that continues `start`, and the older segments before it. `number` is the highest of all
+/// commits.
 fn recover_log(reader: &mut Reader<'_>, files: &[LogFile], start: Position, number: u64) -> Log {
-    let mut log = Log { segments: Vec::new(), entries: Vec::new(), end: start, cut_bytes: 0 };
-    let Some(first) = files.iter().rposition(|file| file.base <= start.zxid) else { return log };
-    for (index, file) in files.iter().enumerate().skip(first) {
+    let nothing = Log { segments: Vec::new(), entries: Vec::new(), end: start, cut_bytes: 0 };
+    let may_be_first = |file: &LogFile| {
+        let base = file.header.map(|header| header.base);
+        base.map_or(file.base == start.zxid, |base| base.zxid <= start.zxid)
+    };
+    let Some(first) = files.iter().rposition(may_be_first) else { return nothing };
+    let older = files[..first].iter().filter_map(|file| file.header);
+    let mut segments: Vec<Segment> =
+        older.map(|header| Segment { base: header.base, number: header.number, end: BLOCK_BYTES }).collect();
+    let mut entries = Vec::new();
+    let mut end = files[first].header.map_or(start, |header| header.base);
+    let mut connected = end == start;
+    let mut cut_bytes = 0;
+    for file in &files[first..] {
         // A torn or damaged header can be made again when the name says where the segment belongs.
-        let base = match file.header {
-            Some(header) => header.base,
-            None if file.base == log.end.zxid => log.end,
-            None => break,
-        };
-        if index > first && base != log.end {
+        let continues = file.header.map_or(file.base == end.zxid, |header| header.base == end);
+        if !continues {
             break;
         }
         let Some(bytes) = reader.read(&file.name, file.length) else { break };
-        let area = bytes.get(BLOCK_BYTES as usize..).unwrap_or_default();
-        let mut records = Records::new(base, BLOCK_BYTES, area);
-        let mut connected = base == log.end;
+        let base = end;
+        let mut records =
+            Records::new(base, BLOCK_BYTES, bytes.get(BLOCK_BYTES as usize..).unwrap_or_default());
         for record in records.by_ref() {
             if connected {
-                log.entries.push(Entry { position: record.position, payload: record.payload.into() });
+                entries.push(Entry { position: record.position, payload: record.payload.into() });
             }
             connected |= record.position == start;
         }
-        if !connected {
-            break;
-        }
-        let (last, end) = records.end();
         let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1);
-        log.end = last;
-        log.cut_bytes = used.saturating_sub(end);
+        let end_offset;
+        (end, end_offset) = records.end();
+        cut_bytes = used.saturating_sub(end_offset);
         let number = file.header.map_or(number + 1, |header| header.number);
-        log.segments.push(Segment { base, number, end });
+        segments.push(Segment { base, number, end: end_offset });
     }
-    if !log.segments.is_empty() {
-        let older = files[..first].iter().filter_map(|file| file.header);
-        let older =
-            older.map(|header| Segment { base: header.base, number: header.number, end: BLOCK_BYTES });
-        log.segments.splice(0..0, older);
+    if connected { Log { segments, entries, end, cut_bytes } } else { nothing }
+}
+
+/// What the log proves about what this server acknowledged: `authority` says how far it must reach.
+fn judge(
+    reader: &mut Reader<'_>,
+    stored: Option<Epochs>,
+    authority: Option<Slot>,
+    received: Option<snapshot::Header>,
+    files: &[LogFile],
+    log: &Log,
+) -> Standing {
+    let Some(Epochs { accepted_epoch, .. }) = stored else { return Standing::Blank };
+    let reached = log.end.zxid;
+    let is_used = accepted_epoch > Epoch(0);
+    let mut standing = match authority {
+        Some(slot) if reached >= slot.intent => Standing::Sound,
+        Some(slot) if reached >= slot.durable => Standing::Torn(slot.intent),
+        Some(slot) => Standing::Damaged(slot.intent),
+        // The first start makes the log before any promise, so it may have been interrupted.
+        None if !is_used => Standing::Sound,
+        None => Standing::Blank,
+    };
+    // Older segments are removed, and promises made, only when a new one is synced.
+    let number = authority.map_or(0, |slot| slot.number);
+    let may_be_new = !is_used || received.is_some_and(|header| number <= header.number + NEW_SLOTS);
+    if files.first().is_some_and(|oldest| !may_be_new && oldest.length < BLOCK_BYTES) {
+        return Standing::Blank;
     }
-    log
+    let last_base = log.segments.last().map_or(Zxid::ZERO, |segment| segment.base.zxid);
+    for file in files.iter().filter(|file| file.base >= last_base) {
+        if file.has_slot && standing == Standing::Sound {
+            continue;
+        }
+        let Some(bytes) = reader.read(&file.name, file.length) else { return Standing::Blank };
+        let area = bytes.get(BLOCK_BYTES as usize..).unwrap_or_default();
+        // A new segment is synced with its slots before its first record: this is not a torn one.
+        if !file.has_slot && area.iter().any(|byte| *byte != 0) {
+            return Standing::Blank;
+        }
+        // Records behind a hole were acknowledged too, though their slot may be lost.
+        let missing = Zxid(reached.0.saturating_add(1))..=Zxid::new(accepted_epoch, u32::MAX);
+        let behind = segment::highest_record(BLOCK_BYTES, area, missing).unwrap_or(Zxid::ZERO);
+        standing = match standing {
+            Standing::Torn(zxid) | Standing::Damaged(zxid) if behind > zxid => Standing::Damaged(behind),
+            standing => standing,
+        };
+    }
+    standing
 }
 
 fn recover_epochs(config: &Config, stored: Option<Epochs>, standing: Standing, last: Zxid) -> Epochs {
-    let mut epochs = stored.unwrap_or(Epochs {
-        server: config.id,
-        accepted_epoch: Epoch(0),
-        accepted_leader: None,
-        current_epoch: Epoch(0),
-        standing,
-    });
+    let mut epochs = stored.unwrap_or(Epochs::new(config.id));
     // R3: a transaction of an epoch sits on top of that epoch's whole initial history, so a crash
     // between log and epochs is repaired here (ZOOKEEPER-1653).
     epochs.current_epoch = epochs.current_epoch.max(last.epoch());
@@ -318,6 +350,14 @@ fn recover_epochs(config: &Config, stored: Option<Epochs>, standing: Standing, l
     }
     epochs.standing = epochs.standing.worse(standing);
     epochs
+}
+
+impl Epochs {
+    /// Those of a server that has promised nothing.
+    pub(super) fn new(server: ServerId) -> Self {
+        let (accepted_leader, standing) = (None, Standing::Sound);
+        Self { server, accepted_epoch: Epoch(0), accepted_leader, current_epoch: Epoch(0), standing }
+    }
 }
 
 impl Standing {

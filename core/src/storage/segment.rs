@@ -12,6 +12,7 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::RangeInclusive;
 
 use crate::identity::{HistoryDigest, Position, Zxid};
 
@@ -20,6 +21,8 @@ pub const BLOCK_BYTES: u64 = 4096;
 /// A disk writes this many bytes as a unit: what must not be torn together is kept apart.
 const SECTOR_BYTES: usize = 512;
 const SLOTS: u64 = 7;
+/// A new segment has this many slots, so that no single damage takes the only one.
+pub(super) const NEW_SLOTS: u64 = 2;
 const MAGIC: [u8; 8] = *b"ZABRLOG1";
 const HEADER_BYTES: usize = 36;
 const SLOT_BYTES: usize = 28;
@@ -117,13 +120,12 @@ impl Slot {
     }
 }
 
-/// The first bytes of a new segment: header and two slots, so that no single damage takes the
-/// only one.
+/// The first bytes of a new segment.
 pub(super) fn new_block(header: Header) -> Vec<u8> {
     let mut block = vec![0; BLOCK_BYTES as usize];
     let mut put = |offset: usize, bytes: &[u8]| block[offset..offset + bytes.len()].copy_from_slice(bytes);
     put(0, &header.encode());
-    for number in [header.number, header.number + 1] {
+    for number in header.number..header.number + NEW_SLOTS {
         let slot = Slot { number, intent: header.base.zxid, durable: header.base.zxid };
         put(slot.offset() as usize, &slot.encode());
     }
@@ -165,6 +167,18 @@ pub fn follows(previous: Zxid, zxid: Zxid) -> bool {
     } else {
         zxid.epoch() > previous.epoch() && zxid.counter() == 1
     }
+}
+
+/// The highest zxid within `range` of all records in `bytes`, connected or not. For logs with a
+/// hole: what lies behind it was acknowledged as well.
+pub(super) fn highest_record(offset: u64, bytes: &[u8], range: RangeInclusive<Zxid>) -> Option<Zxid> {
+    let record = |at: usize| {
+        let rest = &bytes[at..];
+        let zxid = u64_at(rest, 8).map(Zxid).filter(|zxid| range.contains(zxid))?;
+        let body = rest.get(8..(u32_at(rest, 0)? as usize).checked_add(8)?)?;
+        (u32_at(rest, 4)? == record_checksum(offset + at as u64, body)).then_some(zxid)
+    };
+    (0..bytes.len()).filter_map(record).max()
 }
 
 /// One record.

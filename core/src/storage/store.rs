@@ -47,6 +47,9 @@ pub struct Storage {
     /// The writes of its chunks that are under way, by operation, and the chunks' indexes.
     pub(super) chunks: Vec<(u64, u64)>,
     pub(super) readings: VecDeque<LogReading>,
+    /// M13: the disk is left alone until NEWLEADER.
+    #[cfg(feature = "mutants")]
+    pub(super) held: bool,
 }
 
 impl Storage {
@@ -58,11 +61,8 @@ impl Storage {
         let entries = VecDeque::from(core::mem::take(&mut recovered.entries));
         let last = entries.back().map_or(base, |entry| entry.position);
         let layout = core::mem::take(&mut recovered.layout);
-        let repair = Job::Repair {
-            epochs: (layout.stored != Some(recovered.epochs)).then_some(recovered.epochs),
-            synced: layout.synced,
-            leftovers: layout.leftovers,
-        };
+        let repair =
+            Job::Repair { stored: layout.stored, synced: layout.synced, leftovers: layout.leftovers };
         Self {
             chunk_bytes: config.chunk_bytes,
             snapshots_kept: config.snapshots_kept.max(1),
@@ -84,6 +84,8 @@ impl Storage {
             install: None,
             chunks: Vec::new(),
             readings: VecDeque::new(),
+            #[cfg(feature = "mutants")]
+            held: false,
         }
     }
 
@@ -167,10 +169,15 @@ impl Storage {
         }
         self.cancel_readings();
         self.queue.push_back(Job::Truncate { to: position, removed });
+        #[cfg(feature = "mutants")]
+        if mutated!(M13) {
+            self.held = true;
+            self.events.push_back(StorageEvent::Truncated(position));
+        }
     }
 
-    /// Entries after `to` that are on their way to the disk no longer count, and those that wait
-    /// need not be written.
+    /// Entries after `to` that are on their way to the disk no longer count. They are written all
+    /// the same: epochs that were given after them must not reach the disk without them (Y5).
     pub(super) fn supersede_appends(&mut self, to: Zxid) {
         let running = self.running.as_mut().map(|running| &mut running.job);
         for job in running.into_iter().chain(&mut self.queue) {
@@ -178,13 +185,6 @@ impl Storage {
                 *durable = to.min(*durable);
             }
         }
-        self.queue.retain_mut(|job| match job {
-            Job::Append { entries, .. } => {
-                entries.retain(|entry| entry.position.zxid <= to);
-                !entries.is_empty()
-            }
-            _ => true,
-        });
     }
 
     /// Replaces the epochs, atomically, after everything that was appended before is durable.
@@ -195,6 +195,10 @@ impl Storage {
         assert!(epochs.accepted_epoch >= before.accepted_epoch, "{epochs:?} after {before:?}");
         assert!(epochs.current_epoch >= before.current_epoch, "{epochs:?} after {before:?}");
         self.epochs_asked = epochs;
+        #[cfg(feature = "mutants")]
+        {
+            self.held = false;
+        }
         if mutated!(M45) {
             self.epochs = epochs;
         }
@@ -213,6 +217,9 @@ impl Storage {
 
     /// Lets memory forget entries up to `zxid`, all of which must be applied and durable.
     pub fn forget(&mut self, zxid: Zxid) {
+        if zxid <= self.base.zxid {
+            return;
+        }
         assert!(zxid <= self.durable, "{zxid} is not durable");
         let rest = self.entries.split_off(self.index_after(zxid));
         if let Some(forgotten) = self.entries.back() {

@@ -1,12 +1,13 @@
 //! What a campaign came to, for a person and as JSON.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::campaign::{Failure, Totals};
 use super::{Colour, Console, Stop};
+use crate::checks::Rule;
+use crate::counters::Mark;
 use crate::grid;
 use crate::report::{Outcome, RunReport};
 use crate::units::{count, span};
@@ -37,19 +38,26 @@ pub(super) fn print(console: &mut Console<'_>, first: u64, jobs: u64, totals: &T
     writeln!(
         console.out,
         "  protocol   {} elections, {} epochs, {} commits",
-        count(counters.elections),
-        count(counters.epochs),
-        count(counters.commits)
+        count(counters.seen(Mark::Decisions)),
+        count(counters.seen(Mark::Epochs)),
+        count(counters.seen(Mark::Commits))
     )?;
-    print_map(console, "syncs", &counters.syncs)?;
-    print_map(console, "faults", &counters.faults)?;
-    print_map(console, "checks", &counters.checks)?;
-    let unseen: Vec<_> = counters.surprises.iter().filter(|(_, count)| **count == 0).collect();
-    let seen = counters.surprises.len() - unseen.len();
-    writeln!(console.out, "  surprises  {seen} of {} kinds seen", counters.surprises.len())?;
-    for (name, _) in unseen {
+    let syncs = [
+        ("DIFF", Mark::SyncDiff),
+        ("TRUNC", Mark::SyncTrunc),
+        ("TRUNC+DIFF", Mark::SyncTruncDiff),
+        ("SNAP", Mark::SyncSnap),
+    ];
+    print_counts(console, "syncs", syncs.map(|(name, mark)| (name, counters.seen(mark))))?;
+    print_counts(console, "faults", counters.faults.iter().map(|(name, count)| (*name, *count)))?;
+    let checks = Rule::ALL.iter().map(|rule| (rule.name(), counters.checks(*rule)));
+    print_counts(console, "checks", checks)?;
+    let surprises = Mark::ALL.iter().filter(|mark| mark.is_surprise()).count();
+    let unseen: Vec<Mark> = counters.never_seen().collect();
+    writeln!(console.out, "  surprises  {} of {surprises} kinds seen", surprises - unseen.len())?;
+    for mark in unseen {
         let never = console.paint(Colour::Yellow, "never seen");
-        writeln!(console.out, "             {never}: {name}")?;
+        writeln!(console.out, "             {never}: {}", mark.description())?;
     }
     if let Some(Failure::Diverged { seed, hashes: [one, other] }) = &totals.failure {
         let word = console.paint(Colour::Red, "DIVERGENCE");
@@ -62,9 +70,13 @@ pub(super) fn print(console: &mut Console<'_>, first: u64, jobs: u64, totals: &T
 }
 
 /// Counts by name, the most frequent first, as many to a line as fit.
-fn print_map(console: &mut Console<'_>, title: &str, map: &BTreeMap<&'static str, u64>) -> Result<(), Stop> {
-    let mut entries: Vec<_> = map.iter().collect();
-    entries.sort_by_key(|(name, count)| (std::cmp::Reverse(**count), **name));
+fn print_counts(
+    console: &mut Console<'_>,
+    title: &str,
+    counts: impl IntoIterator<Item = (&'static str, u64)>,
+) -> Result<(), Stop> {
+    let mut entries: Vec<_> = counts.into_iter().collect();
+    entries.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), *name));
     let mut text = format!("  {title:<9} ");
     let mut used = text.len();
     if entries.is_empty() {
@@ -72,7 +84,7 @@ fn print_map(console: &mut Console<'_>, title: &str, map: &BTreeMap<&'static str
     }
     for (index, (name, number)) in entries.iter().enumerate() {
         let comma = if index + 1 < entries.len() { "," } else { "" };
-        let item = format!(" {name} {}{comma}", count(**number));
+        let item = format!(" {name} {}{comma}", count(*number));
         if used + item.len() > 100 {
             text.push_str("\n            ");
             used = 12;
@@ -125,7 +137,7 @@ pub(super) fn told(outcome: &Outcome) -> (&'static str, String) {
 
 pub(super) fn replay_command(seed: u64, scenario: Option<&str>) -> String {
     let scenario = scenario.map_or(String::new(), |name| format!("{name} "));
-    format!("zabrus-sim replay {scenario}--seed {seed} --grid")
+    format!("cargo run --release --bin zabrus-sim -- replay {scenario}--seed {seed}")
 }
 
 pub(super) fn as_json(totals: &Totals) -> Value {

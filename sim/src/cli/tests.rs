@@ -4,7 +4,7 @@ use serde_json::Value;
 use zabrus_core::{Duration, Instant, ServerId};
 
 use super::*;
-use crate::counters::Counters;
+use crate::counters::{Counters, Mark};
 use crate::engine::Watch;
 use crate::grid::{TraceLine, What};
 use crate::report::RunReport;
@@ -46,12 +46,14 @@ impl Engine for Fake {
             state: None,
             what: What::Note(format!("the story of {seed}")),
         };
+        let mut counters = Counters::default();
+        counters.saw_times(Mark::Epochs, 2);
         RunReport {
             seed,
             trace_hash: seed * 1_000 + flicker,
             events: 100,
             simulated: Duration::from_seconds(60),
-            counters: Counters { elections: 2, ..Counters::default() },
+            counters,
             outcome,
             trace: if watch == Watch::On { vec![line] } else { Vec::new() },
         }
@@ -167,9 +169,9 @@ fn json_names_what_scripts_need() {
     let (_, run) = json(&fake, "run --seeds 2 --json");
     assert_eq!(run["first_seed"], 0);
     assert_eq!(run["summary"]["events"], 200);
-    assert_eq!(run["summary"]["counters"]["elections"], 4);
+    assert_eq!(run["summary"]["counters"]["seen"]["Epochs"], 4);
     assert_eq!(run["failure"]["rule"], "V1");
-    assert_eq!(run["failure"]["replay"], "zabrus-sim replay --seed 1 --grid");
+    assert_eq!(run["failure"]["replay"], "cargo run --release --bin zabrus-sim -- replay --seed 1");
 
     let (_, text) = command(&fake, "replay --seed 1 --json");
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -12,7 +12,7 @@ const NEAR_BYTES: usize = 4_096;
 
 impl Disk {
     /// Flips one bit of a file whose name begins with `prefix`, on the medium and in the cache.
-    pub fn flip_bit(&mut self, prefix: &str, random: &mut Random) {
+    pub(super) fn flip_bit(&mut self, prefix: &str, random: &mut Random) {
         let Some(inode) = self.pick_durable(random, |name| name.0.starts_with(prefix)) else { return };
         let file = self.files.get_mut(&inode).expect("a name has a file");
         let offset = random.below(file.durable.len() as u64) as usize;
@@ -28,7 +28,7 @@ impl Disk {
     }
 
     /// Makes one sector of a file whose name begins with `prefix` unreadable.
-    pub fn spoil_sector(&mut self, prefix: &str, random: &mut Random) {
+    pub(super) fn spoil_sector(&mut self, prefix: &str, random: &mut Random) {
         let Some(inode) = self.pick_durable(random, |name| name.0.starts_with(prefix)) else { return };
         let file = self.files.get_mut(&inode).expect("a name has a file");
         let sectors = (file.durable.len() as u64).div_ceil(SECTOR_BYTES);

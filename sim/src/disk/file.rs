@@ -74,15 +74,15 @@ impl File {
         }
     }
 
-    /// After a failed sync, each change is durable, or is left for a later sync, or is silently
-    /// forgotten: the system believes that it is on the medium, and no later sync will bring it
-    /// there, as Linux has it.
+    /// After a failed sync, each change is durable, or is left for a later sync, or, if it is a
+    /// write, silently forgotten: the system believes that it is on the medium, and no later sync
+    /// will bring it there, as Linux has it. Lengths are metadata, which a journal does not forget.
     pub(super) fn fail_sync(&mut self, keep_cache: bool, random: &mut Random) {
         for change in std::mem::take(&mut self.unsynced) {
-            match random.below(3) {
-                0 => change.apply(&mut self.durable),
-                1 => self.unsynced.push(change),
-                _ => {}
+            match (random.below(3), &change) {
+                (0, _) => change.apply(&mut self.durable),
+                (1, Change::Write(..)) => {}
+                _ => self.unsynced.push(change),
             }
         }
         if !keep_cache {
@@ -114,8 +114,7 @@ impl File {
     }
 
     pub(super) fn is_readable(&self, offset: u64, length: u64) -> bool {
-        let end = offset.saturating_add(length).div_ceil(SECTOR_BYTES);
-        length == 0
-            || self.bad_sectors.range(offset / SECTOR_BYTES..end.max(offset / SECTOR_BYTES)).next().is_none()
+        let sectors = offset / SECTOR_BYTES..offset.saturating_add(length).div_ceil(SECTOR_BYTES);
+        length == 0 || self.bad_sectors.range(sectors).next().is_none()
     }
 }

@@ -136,6 +136,20 @@ fn a_later_write_may_survive_an_earlier_one_of_the_same_sync() {
 }
 
 #[test]
+fn a_loss_says_what_became_of_each_change() {
+    let mut sum = Loss::default();
+    for seed in 0..100 {
+        let mut bench = Bench::holding(seed, &[("log", b"....")]);
+        bench.all(&[write("log", 0, b"ab"), write("log", 2, b"cd")]);
+        let loss = bench.lose_power();
+        assert_eq!(loss.survived + loss.torn + loss.lost, 2);
+        sum.torn += loss.torn;
+        sum.overtook += loss.overtook;
+    }
+    assert!(sum.torn > 0 && sum.overtook > 0, "{sum:?}");
+}
+
+#[test]
 fn an_unsynced_cut_or_allocation_may_be_undone() {
     let cut = outcomes(|bench| bench.all(&[FileOperation::Truncate { file: name("log"), length: 1 }]), "log");
     assert!(cut.contains(&some(b".")) && cut.contains(&some(b"....")));

@@ -1,61 +1,121 @@
-//! Whose durable bytes may be damaged.
+//! Whom faults may hit that harm what is on disks.
 //!
-//! Damage to a quorum of disks is beyond any protocol, in every run, liveness expected or not.
-//! And one disk that is damaged twice could lose a record and the only witness that there was
-//! one; so each disk is damaged once, until it is replaced by an empty one, whose emptiness is
-//! always seen.
+//! - Damage to a quorum of disks is beyond any protocol, in every run, liveness expected or not.
+//! - One disk that is damaged twice could lose a record and the only witness that there was one;
+//!   so each disk is damaged once, until it is replaced by an empty one, whose emptiness is always
+//!   seen.
+//! - A server that lost power while it wrote cannot tell a write that never was durable from one
+//!   that is gone, so it is in doubt about its own past until others help it. Where liveness is
+//!   expected, servers in doubt never meet damage such that too few others are left to help.
 
 use std::collections::BTreeSet;
 
 use zabrus_core::ServerId;
 use zabrus_core::quorum::Ensemble;
 
-use crate::fault::{Fault, FaultKind};
+use super::Observation;
+use crate::fault::{DiskFault, Fault, FaultKind};
+
+type Servers = BTreeSet<ServerId>;
 
 #[derive(Clone, Debug)]
 pub(super) struct Budget {
     ensemble: Ensemble,
-    /// Servers whose disks were ever damaged.
-    damaged: BTreeSet<ServerId>,
-    /// Servers whose disks hold damaged bytes.
-    spoilt: BTreeSet<ServerId>,
+    liveness_expected: bool,
+    /// Their disks were ever damaged.
+    damaged: Servers,
+    /// Their disks hold damaged bytes.
+    spoilt: Servers,
+    /// These have not met their damage yet: they did not lose power since.
+    unaware: Servers,
+    /// Their disks fail or are about to.
+    failing: Servers,
+    /// A fault of damage or doubt hit them, and they were not seen in good order since.
+    shaken: Servers,
     swapped: Option<(ServerId, ServerId)>,
 }
 
 impl Budget {
-    pub(super) const fn new(ensemble: Ensemble) -> Self {
-        Self { ensemble, damaged: BTreeSet::new(), spoilt: BTreeSet::new(), swapped: None }
+    pub(super) const fn new(ensemble: Ensemble, liveness_expected: bool) -> Self {
+        Self {
+            ensemble,
+            liveness_expected,
+            damaged: Servers::new(),
+            spoilt: Servers::new(),
+            unaware: Servers::new(),
+            failing: Servers::new(),
+            shaken: Servers::new(),
+            swapped: None,
+        }
     }
 
     pub(super) const fn swapped(&self) -> Option<(ServerId, ServerId)> {
         self.swapped
     }
 
-    /// Whether the disk of `server` may suffer this kind of fault.
-    pub(super) fn allows(&self, kind: FaultKind, server: ServerId) -> bool {
-        if kind == FaultKind::SwapDisks {
+    /// Whether these servers may suffer this kind of fault together.
+    pub(super) fn allows(&self, kind: FaultKind, hit: &Servers, observation: &Observation) -> bool {
+        let is_swapped = |id: &ServerId| self.swapped.is_some_and(|(one, other)| *id == one || *id == other);
+        if kind == FaultKind::SwapDisks
+            && (self.swapped.is_some() || hit.iter().any(|id| self.damaged.contains(id)))
+        {
             // A damaged disk may have forgotten whose it is.
-            return self.swapped.is_none() && !self.damaged.contains(&server);
+            return false;
         }
-        if !kind.damages() {
+        if kind.damages() {
+            let twice = kind != FaultKind::Wipe && hit.iter().any(|id| self.spoilt.contains(id));
+            let sound = |id: &ServerId| !hit.contains(id) && !self.damaged.contains(id);
+            if twice || hit.iter().any(is_swapped) || !self.is_quorum_without(hit, sound) {
+                return false;
+            }
+        }
+        if !self.liveness_expected || !(kind.damages() || kind.leaves_doubt()) {
             return true;
         }
-        let is_swapped = self.swapped.is_some_and(|(one, other)| server == one || server == other);
-        let twice = kind != FaultKind::Wipe && self.spoilt.contains(&server);
-        let untouched =
-            self.ensemble.voters().filter(|id| *id != server && !self.damaged.contains(id)).collect();
-        !is_swapped && !twice && (!self.ensemble.is_voter(server) || self.ensemble.is_quorum(&untouched))
+        let well = |id: &ServerId| {
+            !hit.contains(id) && !self.shaken.contains(id) && observation.servers[id].is_sound
+        };
+        let nobody_is_hurt = self.shaken.is_disjoint(&self.damaged);
+        (!kind.damages() && nobody_is_hurt) || self.is_quorum_without(hit, well)
+    }
+
+    /// Whether the voters that `remain` are a quorum, or none of those `hit` is a voter.
+    fn is_quorum_without(&self, hit: &Servers, remain: impl Fn(&ServerId) -> bool) -> bool {
+        let no_voter = !hit.iter().any(|id| self.ensemble.is_voter(*id));
+        no_voter || self.ensemble.is_quorum(&self.ensemble.voters().filter(remain).collect())
+    }
+
+    /// Forgets what is over.
+    pub(super) fn observe(&mut self, observation: &Observation) {
+        let Self { shaken, unaware, failing, .. } = self;
+        shaken.retain(|id| unaware.contains(id) || failing.contains(id) || !observation.servers[id].is_sound);
     }
 
     pub(super) fn note(&mut self, fault: &Fault) {
         match fault {
             Fault::Wipe(server) => {
                 self.damaged.insert(*server);
+                self.shaken.insert(*server);
                 self.spoilt.remove(server);
+                self.unaware.remove(server);
             }
-            Fault::Disk { server, fault } if fault.kind().is_some_and(FaultKind::damages) => {
-                self.damaged.insert(*server);
-                self.spoilt.insert(*server);
+            Fault::PowerLoss(servers) => {
+                self.shaken.extend(servers);
+                self.unaware.retain(|id| !servers.contains(id));
+            }
+            Fault::Disk { server, fault: DiskFault::Repair } => {
+                self.failing.remove(server);
+            }
+            Fault::Disk { server, fault } => {
+                let Some(kind) = fault.kind() else { return };
+                if kind.damages() {
+                    for set in [&mut self.damaged, &mut self.spoilt, &mut self.unaware, &mut self.shaken] {
+                        set.insert(*server);
+                    }
+                } else if kind.leaves_doubt() {
+                    self.failing.insert(*server);
+                    self.shaken.insert(*server);
+                }
             }
             Fault::SwapDisks(one, other) => {
                 self.swapped = if self.swapped.is_none() { Some((*one, *other)) } else { None };

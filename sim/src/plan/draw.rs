@@ -94,6 +94,9 @@ impl Plan {
             servers[0] = self.victim(FaultKind::PowerLoss, observation, true)?;
         }
         servers.truncate(hit);
+        if !self.budget.allows(FaultKind::PowerLoss, &servers.iter().copied().collect(), observation) {
+            return None;
+        }
         let together = self.random.chance(300).then(|| self.downtime());
         for server in &servers {
             let downtime = together.unwrap_or_else(|| self.downtime());
@@ -105,9 +108,10 @@ impl Plan {
     /// Puts two disks into each other's machines, and back later.
     fn swap(&mut self, observation: &Observation) -> Option<Vec<Fault>> {
         let one = self.victim(FaultKind::SwapDisks, observation, false)?;
-        let mut others = observation.clone();
-        others.servers.remove(&one);
-        let other = self.victim(FaultKind::SwapDisks, &others, false)?;
+        let other = self.victim(FaultKind::SwapDisks, observation, false).filter(|other| *other != one)?;
+        if !self.budget.allows(FaultKind::SwapDisks, &[one, other].into(), observation) {
+            return None;
+        }
         let power_loss = Fault::PowerLoss([one, other].into());
         let swap = Fault::SwapDisks(one, other);
         let starts = [Fault::Start(one), Fault::Start(other)];
@@ -173,11 +177,15 @@ impl Plan {
             FaultKind::SlowDisk => DiskFault::Slow(self.random.range(2..=50) as u32),
             _ => return None,
         };
-        if let FaultKind::WriteErrors | FaultKind::SyncErrors | FaultKind::DiskFull | FaultKind::SlowDisk =
-            kind
-        {
+        let repair = Fault::Disk { server, fault: DiskFault::Repair };
+        if kind.damages() {
+            // Damage shows when the server has to read what it wrote.
+            let power_loss = observation.now + self.ticks_percent(0, 300);
+            self.later(power_loss, vec![repair, Fault::PowerLoss([server].into())]);
+            let start = power_loss + self.downtime();
+            self.later(start, vec![Fault::Start(server)]);
+        } else {
             let lasting = self.ticks_percent(50, 1_000);
-            let repair = Fault::Disk { server, fault: DiskFault::Repair };
             self.later(observation.now + lasting, vec![repair, Fault::Start(server)]);
         }
         Some(vec![Fault::Disk { server, fault }])
@@ -189,7 +197,7 @@ impl Plan {
             let server = &observation.servers[&id];
             (server.up || !up)
                 && (server.has_epochs || kind != FaultKind::SwapDisks)
-                && self.budget.allows(kind, id)
+                && self.budget.allows(kind, &[id].into(), observation)
         };
         let candidates: Vec<ServerId> = observation.servers.keys().copied().filter(|id| may(*id)).collect();
         let writing: Vec<ServerId> =

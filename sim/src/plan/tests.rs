@@ -32,12 +32,16 @@ struct Toy {
     broken_disks: BTreeSet<ServerId>,
     swapped: BTreeSet<ServerId>,
     damaged: BTreeSet<ServerId>,
+    /// Not seen in good order since they were damaged and then restarted (true) or not yet.
+    hurt: BTreeMap<ServerId, bool>,
+    /// Not seen in good order since they lost power.
+    in_doubt: BTreeSet<ServerId>,
     kinds: BTreeSet<FaultKind>,
 }
 
 impl Toy {
     fn new(settings: &Settings, seed: u64) -> Self {
-        let server = ServerObservation { up: true, writing: false, has_epochs: true };
+        let server = ServerObservation { up: true, writing: false, has_epochs: true, is_sound: true };
         let servers = settings.ensemble.members.keys().map(|id| (*id, server)).collect();
         Self {
             plan: Plan::new(settings, Random::stream(seed, "faults")),
@@ -49,6 +53,8 @@ impl Toy {
             broken_disks: BTreeSet::new(),
             swapped: BTreeSet::new(),
             damaged: BTreeSet::new(),
+            hurt: BTreeMap::new(),
+            in_doubt: BTreeSet::new(),
             kinds: BTreeSet::new(),
         }
     }
@@ -57,8 +63,14 @@ impl Toy {
     fn step(&mut self) -> Vec<Fault> {
         self.observation.now = self.plan.due();
         let ids: Vec<ServerId> = self.observation.servers.keys().copied().collect();
-        for server in self.observation.servers.values_mut() {
+        for (id, server) in &mut self.observation.servers {
             server.writing = server.up && self.random.chance(300);
+            let starts = !self.swapped.contains(id) && self.random.chance(200);
+            server.is_sound = server.up && (server.is_sound || starts);
+            if server.is_sound {
+                self.in_doubt.remove(id);
+                self.hurt.retain(|hurt, restarted| hurt != id || !*restarted);
+            }
         }
         self.observation.leader = self.random.chance(800).then(|| *self.random.pick(&ids));
         let faults = self.plan.step(&self.observation);
@@ -67,7 +79,9 @@ impl Toy {
     }
 
     fn set_up(&mut self, server: ServerId, up: bool) {
-        self.observation.servers.get_mut(&server).unwrap().up = up;
+        let observed = self.observation.servers.get_mut(&server).unwrap();
+        observed.up = up;
+        observed.is_sound &= up;
     }
 
     fn apply(&mut self, fault: &Fault) {
@@ -78,12 +92,19 @@ impl Toy {
             };
             assert!(!self.swapped.contains(server), "damage to a swapped disk: {fault}");
             self.damaged.insert(*server);
+            self.hurt.insert(*server, matches!(fault, Fault::Wipe(_)));
         }
         match fault {
             Fault::Crash(server) | Fault::Outage(server) | Fault::Wipe(server) => {
                 self.set_up(*server, false);
             }
-            Fault::PowerLoss(servers) => servers.iter().for_each(|server| self.set_up(*server, false)),
+            Fault::PowerLoss(servers) => {
+                self.in_doubt.extend(servers);
+                for server in servers {
+                    self.set_up(*server, false);
+                    self.hurt.entry(*server).and_modify(|restarted| *restarted = true);
+                }
+            }
             Fault::Start(server) => self.set_up(*server, true),
             Fault::Pause(server) => drop(self.paused.insert(*server)),
             Fault::Resume(server) => drop(self.paused.remove(server)),
@@ -171,6 +192,15 @@ fn a_world_without_faults_is_left_alone() {
 }
 
 #[test]
+fn servers_that_do_not_start_by_themselves_are_started_one_by_one() {
+    let settings = Settings { faults: Vec::new(), start_all: false, ..Settings::default() };
+    let mut toy = Toy::new(&settings, 1);
+    let starts: Vec<Vec<Fault>> = (0..3).map(|_| toy.step()).collect();
+    assert!((1..=3).all(|id| starts.contains(&vec![Fault::Start(ServerId(id))])), "{starts:?}");
+    assert_eq!(toy.plan.due(), Instant::NEVER);
+}
+
+#[test]
 fn a_crash_waits_for_a_server_that_writes() {
     let faults = vec![FaultRate { kind: FaultKind::Crash, weight: 1 }];
     let settings = Settings { faults, ..Settings::default() };
@@ -232,6 +262,23 @@ proptest! {
             toy.step();
             let sound = settings.ensemble.voters().filter(|id| !toy.damaged.contains(id)).collect();
             prop_assert!(settings.ensemble.is_quorum(&sound), "{:?}", toy.damaged);
+        }
+    }
+
+    #[test]
+    fn where_liveness_is_expected_a_quorum_without_doubt_helps_those_that_are_hurt(
+        seed: u64,
+        voters in 3..=7u64,
+    ) {
+        let settings = settings(voters, 1, true);
+        let mut toy = Toy::new(&settings, seed);
+        for _ in 0..500 {
+            toy.step();
+            let helps = |id: &ServerId| !toy.hurt.contains_key(id) && !toy.in_doubt.contains(id);
+            if toy.hurt.keys().any(|id| settings.ensemble.is_voter(*id)) {
+                let helpers = settings.ensemble.voters().filter(helps).collect();
+                prop_assert!(settings.ensemble.is_quorum(&helpers), "{helpers:?}");
+            }
         }
     }
 

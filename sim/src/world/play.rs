@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use zabrus_core::storage::Directory;
+use zabrus_core::storage::{Directory, Standing};
 use zabrus_core::{Duration, Instant, ServerId};
 
 use super::World;
 use crate::fault::{DiskFault, Fault};
-use crate::ghost::Ghost;
+use crate::liveness::ServerView;
 use crate::plan::{Observation, Plan, ServerObservation};
 use crate::random::Random;
 use crate::report::{Outcome, RunReport};
@@ -112,6 +112,10 @@ impl World {
         self.run_until(healed + Duration(self.settings.settle.0 / 2))?;
         self.stop_load();
         self.run_until(healed + self.settings.settle)?;
+        for replica in self.servers.iter().filter_map(Server::replica) {
+            let status = replica.status();
+            self.ghost.ended(status.id, status.applied, replica.tree())?;
+        }
         Ok(match self.quiesced() {
             Err((rule, sentence)) if self.settings.liveness_expected => Outcome::NotLive { rule, sentence },
             _ => Outcome::Passed,
@@ -135,10 +139,13 @@ impl World {
     /// # Errors
     /// If something did not become well.
     pub fn quiesced(&mut self) -> Result<(), (&'static str, String)> {
-        let mut ghost = std::mem::replace(&mut self.ghost, Ghost::new(&self.settings));
-        let quiesced = ghost.quiesced(self);
-        self.ghost = ghost;
-        quiesced
+        let view = |server: &'_ Server| ServerView {
+            id: server.id,
+            status: server.replica().map(zabrus_core::Replica::status),
+            why_down: server.why_down.clone(),
+        };
+        let views: Vec<ServerView> = self.servers.iter().map(view).collect();
+        self.ghost.quiesced(&views)
     }
 
     /// What the adversary may know.
@@ -147,6 +154,10 @@ impl World {
         let observe = |server: &Server| ServerObservation {
             up: server.process.is_some(),
             writing: server.pending_operations().next().is_some() || server.disk.has_unsynced(),
+            is_sound: server.replica().is_some_and(|replica| {
+                let status = replica.status();
+                status.serving && status.epochs.standing == Standing::Sound
+            }),
             has_epochs: server.disk.durable().list().iter().any(|(file, _)| file.0 == "epochs"),
         };
         let servers = self.servers.iter().map(|server| (server.id, observe(server))).collect();
@@ -169,6 +180,10 @@ impl World {
             server.boot = original.boot;
             server.disk.power_loss(&mut server.disk_random);
             server.disk.inject(&DiskFault::Repair, &mut server.disk_random);
+        }
+        world.ghost = self.ghost.clone();
+        for server in &world.servers {
+            world.ghost.crashed(server.id, &server.disk)?;
         }
         for id in members {
             world.apply(&Fault::Start(*id))?;

@@ -10,6 +10,9 @@ use crate::schedule::{Event, Index};
 use crate::server::Process;
 use crate::violation::Violation;
 
+/// A process that ran longer than this has done something before it gave up.
+const PATIENCE: Duration = Duration::from_seconds(30);
+
 /// How a process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
@@ -41,8 +44,8 @@ impl World {
         };
         ghost.recovered(server.id, &server.disk, &recovered)?;
         let replica = Replica::new(config, recovered, server.seeds.seed32(), server.clock.read(*now));
-        ghost.booted(server.id, *now, &replica)?;
-        server.process = Some(Process::new(replica, server.boot));
+        ghost.booted(server.id, &replica)?;
+        server.process = Some(Process::new(replica, server.boot, *now));
         server.why_down = None;
         self.trace.note(*now, Some(server.id), "starts");
         self.up.push(at);
@@ -105,7 +108,7 @@ impl World {
         let Some(process) = &mut server.process else { return Ok(()) };
         let mut halted = None;
         while let Some(output) = process.replica.poll() {
-            ghost.output(server.id, &output, &process.replica, &server.disk)?;
+            ghost.output(server.id, &output, &process.replica)?;
             match output {
                 Output::Send { peer, connection, frame } => {
                     if let Some(to) = index(peer) {
@@ -130,14 +133,18 @@ impl World {
         halted.map_or(Ok(()), |reason| self.halt(at, reason))
     }
 
-    /// A replica gave up: its process ends, and another starts after a while.
+    /// A replica gave up: its process ends, and another starts after a while, which is longer each
+    /// time if that does not help.
     fn halt(&mut self, at: Index, reason: String) -> Result<(), Violation> {
         let now = self.now;
         self.trace.note(now, Some(self.ids[usize::from(at)]), format!("halts: {reason}"));
+        let started = self.at(at).process.as_ref().map_or(now, |process| process.started);
         self.stop(at, End::Process)?;
-        let boot = self.at(at).boot;
-        self.at(at).why_down = Some(reason);
-        let delay = Duration(self.random.between(self.settings.restart_micros));
+        let server = self.at(at);
+        server.why_down = Some(reason);
+        server.quick_halts = if now.since(started) > PATIENCE { 0 } else { server.quick_halts + 1 };
+        let (boot, doublings) = (server.boot, server.quick_halts.min(6));
+        let delay = Duration(self.random.between(self.settings.restart_micros) << doublings);
         self.schedule.push(now + delay, Event::Restart { server: at, boot });
         Ok(())
     }

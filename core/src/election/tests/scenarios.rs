@@ -122,19 +122,27 @@ fn a_leader_that_restarts_does_not_lead_on_by_the_votes_for_its_earlier_life() {
 
 #[test]
 fn a_newcomer_joins_members_that_settled_with_different_zxids_and_rounds() {
-    // ZOOKEEPER-1732: server 2 joined later, in its own round and with another zxid.
+    // ZOOKEEPER-1732: server 5 was elected a second time, by others and with a newer zxid.
     let mut world = World::new(5, 0);
     for id in [1, 4, 5] {
         world.start(id);
     }
     world.run(SECOND);
-    world.start(2);
+    world.candidacies.insert(5, candidacy(0, 9));
+    world.look(5);
+    for id in [2, 3] {
+        world.start(id);
+    }
     world.run(SECOND);
     assert!(world.agrees_on(5));
+    let (first, second) = (&world.up[&1].election, &world.up[&5].election);
+    assert_eq!((first.round(), second.round()), (1, 2));
+    assert_ne!(first.vote(), second.vote());
     for server in world.up.values_mut() {
-        server.election.refresh(Epoch(1));
+        server.election.refresh(Epoch(2));
     }
-    world.crash(1);
+    world.crash(2);
+    world.crash(3);
     world.candidacies.insert(3, candidacy(1, 50));
     world.start(3);
     world.run(SECOND);

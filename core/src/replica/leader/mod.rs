@@ -263,9 +263,9 @@ impl Leader {
             }
             (
                 LearnerStage::Offered,
-                Message::AckEpoch { current_epoch, last, standing, needs_snapshot, .. },
+                Message::AckEpoch { current_epoch, last, applied, standing, needs_snapshot, .. },
             ) => {
-                handler.promise = Some(Promise { current_epoch, last, standing, needs_snapshot });
+                handler.promise = Some(Promise { current_epoch, last, applied, standing, needs_snapshot });
                 handler.stage = LearnerStage::Positioned;
                 self.on_promise(server, peer)?;
             }

@@ -1,0 +1,33 @@
+//! How much time passes in the worlds of the swarm per second of ours: `speed [SEEDS] [default]`.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "it measures")]
+
+use std::time::Instant;
+
+use zabrus_core::Duration;
+use zabrus_sim::report::Outcome;
+use zabrus_sim::settings::Settings;
+use zabrus_sim::{swarm, world};
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let seeds = arguments.first().and_then(|word| word.parse().ok()).unwrap_or(20);
+    let plain = arguments.iter().any(|word| word == "default");
+    let begin = Instant::now();
+    let (mut simulated, mut events) = (Duration::ZERO, 0);
+    for seed in 0..seeds {
+        let settings = if plain { Settings::default() } else { swarm::draw(seed) };
+        let report = world::play(settings, seed, false);
+        simulated = simulated + report.simulated;
+        events += report.events;
+        if report.outcome != Outcome::Passed {
+            println!("seed {seed}: {:?}", report.outcome);
+        }
+    }
+    let micros = begin.elapsed().as_micros().max(1) as u64;
+    println!("{seeds} seeds, {simulated} simulated, {events} events in {} ms", micros / 1_000);
+    println!(
+        "{} simulated per wall, {} events per second",
+        simulated.0 / micros,
+        events * 1_000_000 / micros
+    );
+}

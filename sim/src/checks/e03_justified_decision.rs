@@ -1,0 +1,60 @@
+//! E3 (invariants.md section 2): a server leaves LOOKING for a leader only if notifications that it
+//! received, its own vote among them, name that leader by a quorum of voters. If settled servers
+//! decided it, the leader itself must have said that it leads (ZOOKEEPER-569, -975, -3537).
+
+use zabrus_core::ServerId;
+use zabrus_core::message::{Notification, SenderState};
+
+use super::{Verdict, ensure};
+use crate::ghost::quorums::Quorums;
+
+/// Judges the decision of `server` for `leader` by what it `heard` since its last role.
+pub fn check(
+    quorums: &Quorums,
+    server: ServerId,
+    leader: ServerId,
+    through_settled: bool,
+    heard: &[(ServerId, Notification)],
+) -> Verdict {
+    let named = |n: &Notification| n.vote.is_some_and(|vote| vote.leader == leader);
+    let own = quorums.bit(server);
+    let agree = heard.iter().filter(|(_, n)| named(n)).fold(own, |set, (id, _)| set | quorums.bit(*id));
+    ensure(quorums.is_quorum(agree), || {
+        format!("it decided for leader {leader} with the votes of {} only", quorums.names(agree))
+    })?;
+    let confirmed = heard.iter().any(|(id, n)| *id == leader && n.state == SenderState::Leading);
+    ensure(!through_settled || leader == server || confirmed, || {
+        format!("it joined leader {leader}, which never told it that it leads")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use zabrus_core::quorum::Ensemble;
+
+    use super::*;
+    use crate::checks::testing::vote;
+
+    fn says(server: u64, state: SenderState, leader: u64) -> (ServerId, Notification) {
+        let vote = Some(vote(1, (1, 1), leader));
+        (ServerId(server), Notification { state, vote, round: 1, config_version: 0, query: false })
+    }
+
+    #[test]
+    fn a_decision_needs_a_quorum_that_names_the_leader() {
+        let quorums = Quorums::new(&Ensemble::plain(3, 1));
+        let two = [says(2, SenderState::Looking, 3)];
+        assert!(check(&quorums, ServerId(1), ServerId(3), false, &two).is_ok());
+        let other = [says(2, SenderState::Looking, 2), says(4, SenderState::Observing, 3)];
+        assert!(check(&quorums, ServerId(1), ServerId(3), false, &other).is_err());
+    }
+
+    #[test]
+    fn joining_a_settled_ensemble_needs_the_word_of_the_leader() {
+        let quorums = Quorums::new(&Ensemble::plain(3, 0));
+        let mut heard = vec![says(2, SenderState::Following, 3)];
+        assert!(check(&quorums, ServerId(1), ServerId(3), true, &heard).is_err());
+        heard.push(says(3, SenderState::Leading, 3));
+        assert!(check(&quorums, ServerId(1), ServerId(3), true, &heard).is_ok());
+    }
+}

@@ -1,0 +1,53 @@
+//! R2 (invariants.md section 5): every committed transaction is durable on a quorum. A server that
+//! lost it to its disk and says so still belongs to that quorum, since it is not counted for
+//! anything below (see R1). At least one server must hold the transaction, unless damage, which
+//! only injected faults do, destroyed a copy: then nobody may lead without it, and R1 watches that.
+
+use zabrus_core::storage::Standing;
+
+use super::{Verdict, ensure};
+use crate::ghost::durable::Durable;
+use crate::ghost::history::History;
+use crate::ghost::quorums::Quorums;
+
+/// Judges the durable states of all voters, in the order of [`Quorums::voters`].
+pub fn check(quorums: &Quorums, history: &History, durable: &[&Durable]) -> Verdict {
+    let committed = history.committed();
+    let (mut holding, mut admitting, mut damaged) = (0, 0, false);
+    for (bit, d) in durable.iter().enumerate() {
+        if d.holds(history, committed) {
+            holding |= 1 << bit;
+        } else if d.admits_lacking(committed.zxid) {
+            admitting |= 1 << bit;
+            damaged |= !d.usable || !matches!(d.epochs.standing, Standing::Torn(_));
+        }
+    }
+    ensure(quorums.is_quorum(holding | admitting) && (holding != 0 || damaged), || {
+        format!("the committed {} is durable only on {}", committed.zxid, quorums.names(holding))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use zabrus_core::quorum::Ensemble;
+
+    use super::*;
+    use crate::ghost::durable::testing::{sound, standing};
+    use crate::ghost::history::testing::{at, history};
+
+    #[test]
+    fn a_committed_transaction_on_a_minority_is_seen() {
+        let history = history(&[(1, 1), (1, 2)], 2);
+        let quorums = Quorums::new(&Ensemble::plain(3, 0));
+        let full = |id| sound(id, 1, at(&history, 1, 2));
+        let short = |id| sound(id, 1, at(&history, 1, 1));
+        assert!(check(&quorums, &history, &[&full(1), &short(2), &full(3)]).is_ok());
+        assert!(check(&quorums, &history, &[&full(1), &short(2), &short(3)]).is_err());
+        let blank = standing(short(2), Standing::Blank);
+        assert!(check(&quorums, &history, &[&full(1), &blank, &short(3)]).is_ok());
+        let torn = |id| standing(short(id), Standing::Torn(at(&history, 1, 2).zxid));
+        assert!(check(&quorums, &history, &[&torn(1), &torn(2), &short(3)]).is_err(), "nobody holds it");
+        let elsewhere = standing(short(2), Standing::Damaged(at(&history, 1, 1).zxid));
+        assert!(check(&quorums, &history, &[&full(1), &elsewhere, &short(3)]).is_err());
+    }
+}

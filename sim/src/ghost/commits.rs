@@ -1,0 +1,159 @@
+//! How the committed history grows, and what servers deliver of it.
+
+use zabrus_core::event::{Phase, Role};
+use zabrus_core::replica::Status;
+use zabrus_core::service::{Effect, Transaction};
+use zabrus_core::{Epoch, Position, ServerId, Zxid};
+
+use super::history::Broken;
+use super::{Checked, Ghost};
+use crate::checks::{
+    Rule, b04_primary_order, b06_primary_integrity, b07_prefix_consistency, b08_commit_justification,
+    b10_follower_commit, b15_equal_states, b16_speculative_state, r01_recoverability, r02_durable_quorum,
+    y07_serving_quorum,
+};
+use crate::counters::Mark;
+
+impl Ghost {
+    /// Takes note of what a server takes for committed and has delivered.
+    pub(super) fn progress(&mut self, server: ServerId, status: &Status) -> Checked {
+        let before = self.servers[&server].status;
+        if let (Role::Leading, Phase::Broadcast, Some(epoch)) = (status.role, status.phase, status.epoch)
+            && self.epochs.record(epoch).committed < status.committed
+        {
+            self.leader_committed(server, epoch, status.committed)?;
+        }
+        if before.is_none_or(|before| before.applied != status.applied) {
+            self.delivered(server, status)?;
+        }
+        Ok(())
+    }
+
+    /// A leader decided, or says, that everything up to `zxid` is committed.
+    pub(super) fn leader_committed(&mut self, leader: ServerId, epoch: Epoch, zxid: Zxid) -> Checked {
+        if zxid <= self.epochs.record(epoch).committed {
+            return Ok(());
+        }
+        self.epochs.record(epoch).committed = zxid;
+        let Some(upto) = self.history.position(zxid) else {
+            let sentence = format!("it takes {zxid} for committed, which nobody ever stored");
+            return self.judge(Rule::B1, leader, Err(sentence));
+        };
+        if zxid <= self.history.committed().zxid {
+            let verdict = b07_prefix_consistency::delivered(&self.history, upto);
+            return self.judge(Rule::B7, leader, verdict);
+        }
+        self.ready_to_serve(leader, epoch)?;
+        let facts = &self.servers[&leader];
+        let own = facts.durable.holds(&self.history, upto) || facts.excused(upto);
+        let holders = self.epochs.record(epoch).holders(&self.quorums, zxid);
+        let verdict = b08_commit_justification::check(&self.quorums, leader, zxid, holders, own);
+        self.judge(Rule::B8, leader, verdict)?;
+        self.extend(leader, upto)?;
+        self.count_commit(epoch);
+        self.survives(leader)
+    }
+
+    /// Y7: the leader of `epoch` serves or commits.
+    pub(super) fn ready_to_serve(&mut self, leader: ServerId, epoch: Epoch) -> Checked {
+        let record = self.epochs.record(epoch);
+        let (ready, initial) = (record.ready, record.initial);
+        let facts = &self.servers[&leader];
+        let own = initial.is_some_and(|initial| {
+            let holds = facts.durable.holds(&self.history, initial);
+            holds && facts.durable.epochs.current_epoch == epoch || facts.excused(initial)
+        });
+        let verdict = y07_serving_quorum::check(&self.quorums, epoch, leader, ready, own);
+        self.judge(Rule::Y7, leader, verdict)
+    }
+
+    /// Makes everything up to `upto` part of the committed history.
+    fn extend(&mut self, leader: ServerId, upto: Position) -> Checked {
+        let path = match self.history.path(upto) {
+            Ok(path) => path,
+            Err(Broken::Unknown(zxid)) => {
+                let sentence =
+                    format!("it takes {upto} for committed, above {zxid}, which nobody ever stored");
+                return self.judge(Rule::B1, leader, Err(sentence));
+            }
+            Err(Broken::Diverged(fork)) => {
+                let sentence = b07_prefix_consistency::diverged(&self.history, upto, fork);
+                return self.judge(Rule::B7, leader, Err(sentence));
+            }
+        };
+        for next in path {
+            let initial = self.epochs.initial(next.zxid.epoch());
+            let verdict = b04_primary_order::check(self.history.committed(), next, initial);
+            self.judge(Rule::B4, leader, verdict)?;
+            if let Some((epoch, initial)) = self.epochs.established() {
+                let verdict = b06_primary_integrity::check(&self.history, next, epoch, initial);
+                self.judge(Rule::B6, leader, verdict)?;
+            }
+            self.history.commit(next);
+            self.counters.saw(Mark::Commits);
+            self.execute(leader, next)?;
+        }
+        Ok(())
+    }
+
+    /// Advances model and client ledger by one committed transaction.
+    fn execute(&mut self, leader: ServerId, next: Position) -> Checked {
+        let zxid = next.zxid;
+        let payload = self.history.known(zxid).expect("a committed transaction was seen").payload.clone();
+        let Ok(transaction) = Transaction::decode(&payload) else {
+            return self.judge(Rule::B1, leader, Err(format!("the bytes of {zxid} are no transaction")));
+        };
+        if matches!(transaction.effect, Effect::Refused(_)) {
+            self.counters.saw(Mark::Refusals);
+        }
+        let Some(expected) =
+            self.clients.change(&transaction.origin).map(|change| self.model.execute(change))
+        else {
+            let sentence = format!("{zxid} executes a request that no client sent: {:?}", transaction.origin);
+            return self.judge(Rule::B1, leader, Err(sentence));
+        };
+        let verdict = b16_speculative_state::check(zxid, &transaction.effect, &expected);
+        self.judge(Rule::B16, leader, verdict)?;
+        self.model.apply(zxid, &transaction.effect);
+        let ledger = self.clients.committed(zxid, &transaction);
+        self.counters.checked(Rule::L3);
+        match ledger {
+            Ok(()) => self.judge(Rule::L6, leader, Ok(())),
+            Err((rule, sentence)) => self.judge(rule, leader, Err(sentence)),
+        }
+    }
+
+    /// R1 and R2, after a commit or a change of any disk.
+    pub(super) fn survives(&mut self, server: ServerId) -> Checked {
+        let durable: Vec<_> = self.quorums.voters().iter().map(|id| &self.servers[id].durable).collect();
+        let recoverable = r01_recoverability::check(&self.quorums, &self.history, &durable);
+        let held = r02_durable_quorum::check(&self.quorums, &self.history, &durable);
+        self.judge(Rule::R2, server, held)?;
+        self.judge(Rule::R1, server, recoverable)
+    }
+
+    fn delivered(&mut self, server: ServerId, status: &Status) -> Checked {
+        let applied = status.applied;
+        let committed = self.history.committed().zxid;
+        let epoch = status.epoch.unwrap_or_default();
+        self.judge(Rule::B10, server, b10_follower_commit::check(epoch, applied.zxid, committed))?;
+        let verdict = b07_prefix_consistency::delivered(&self.history, applied);
+        self.judge(Rule::B7, server, verdict)?;
+        let index = self.history.committed_index(applied).unwrap_or(0);
+        let verdict = b15_equal_states::check(applied, status.state_digest, self.model.digest_at(index));
+        self.judge(Rule::B15, server, verdict)
+    }
+
+    fn count_commit(&mut self, epoch: Epoch) {
+        let statuses = || self.servers.values().filter_map(|facts| facts.status);
+        let deposed =
+            statuses().any(|s| s.role == Role::Leading && s.serving && s.epoch.is_some_and(|e| e < epoch));
+        let snapshot = self.servers.values().any(|facts| facts.life.links.values().any(|link| link.snapshot));
+        if deposed {
+            self.counters.saw(Mark::DeposedLeaderServing);
+        }
+        if snapshot {
+            self.counters.saw(Mark::SnapWithCommits);
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! The observer: sees every input, output and durable byte from outside, keeps the ghost state of
+//! invariants.md section 1, and evaluates every rule at the earliest moment at which it can be
+//! false. No replica can see it.
+//!
+//! The world calls, in this order: [`Ghost::clock`] before everything else of one moment;
+//! [`Ghost::recovered`] and [`Ghost::booted`] at a start; [`Ghost::input`] before a replica takes an
+//! input, [`Ghost::output`] for each output before it takes effect, [`Ghost::stepped`] after the
+//! drain; [`Ghost::durable`] after a sync took effect on the disk, successful or not;
+//! [`Ghost::crashed`] when a process ended, after its disk lost what it lost; [`Ghost::damaged`] when a
+//! fault was injected into a disk.
+
+pub mod clients;
+pub mod durable;
+pub mod epochs;
+pub mod history;
+pub mod model;
+pub mod quorums;
+
+mod commits;
+mod disk;
+mod sends;
+mod server;
+mod steps;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use zabrus_core::io::ClientId;
+use zabrus_core::message::Vote;
+use zabrus_core::service::{Operation, Request, Response, Tree};
+use zabrus_core::{Instant, Position, ServerId};
+
+use crate::checks::{Rule, Verdict, b15_equal_states};
+use crate::counters::{Counters, Mark};
+use crate::liveness::{Liveness, ServerView};
+use crate::settings::Settings;
+use crate::violation::Violation;
+use clients::Clients;
+use durable::Durable;
+use epochs::EpochLedger;
+use history::History;
+use model::Model;
+use quorums::Quorums;
+use server::ServerFacts;
+
+/// What a hook comes to.
+pub type Checked = Result<(), Violation>;
+
+/// The observer of one world. A clone goes on with a fork of the world, which is then judged by
+/// what its parent committed (R3).
+#[derive(Clone, Debug)]
+pub struct Ghost {
+    now: Instant,
+    quorums: Quorums,
+    servers: BTreeMap<ServerId, ServerFacts>,
+    history: History,
+    epochs: EpochLedger,
+    model: Model,
+    clients: Clients,
+    /// Which votes servers sent for themselves (E2).
+    candidates: BTreeSet<Vote>,
+    liveness: Liveness,
+    counters: Counters,
+}
+
+impl Ghost {
+    /// An observer of a world with these settings.
+    ///
+    /// # Panics
+    /// If there is no server.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        let facts = |id: &ServerId| (*id, ServerFacts::new(settings.config(*id, true)));
+        let servers: BTreeMap<ServerId, ServerFacts> = settings.ensemble.members.keys().map(facts).collect();
+        let config = &servers.values().next().expect("a world has servers").config;
+        Self {
+            now: Instant(0),
+            quorums: Quorums::new(&config.ensemble),
+            liveness: Liveness::new(config),
+            servers,
+            history: History::default(),
+            epochs: EpochLedger::default(),
+            model: Model::default(),
+            clients: Clients::default(),
+            candidates: BTreeSet::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Everything until the next call happens at this time.
+    pub fn clock(&mut self, now: Instant) {
+        self.now = now;
+    }
+
+    /// What was seen so far.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The counts, for whoever injects faults.
+    pub fn counters_mut(&mut self) -> &mut Counters {
+        &mut self.counters
+    }
+
+    /// All transactions, and the committed history.
+    #[must_use]
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// What a server's recovery would give if it lost power now.
+    #[must_use]
+    pub fn durable_state(&self, server: ServerId) -> &Durable {
+        &self.servers[&server].durable
+    }
+
+    /// A client sends a request.
+    pub fn client_request(&mut self, server: ServerId, client: ClientId, request: &Request) {
+        self.clients.asked(self.now, server, client, request);
+    }
+
+    /// A client gets an answer.
+    ///
+    /// # Errors
+    /// The rule that the answer breaks.
+    pub fn client_response(&mut self, server: ServerId, client: ClientId, response: &Response) -> Checked {
+        let Self { clients, model, counters, now, .. } = self;
+        let judge = |rule, verdict| judge(counters, *now, rule, Some(server), verdict);
+        let operation = clients.answered((server, client), response, model, judge)?;
+        match operation {
+            Some(Operation::Change(_)) => self.counters.saw(Mark::ChangesAnswered),
+            Some(Operation::Get { .. }) => self.counters.saw(Mark::ReadsAnswered),
+            Some(Operation::Sync) => self.counters.saw(Mark::SyncsAnswered),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// A client's connection is gone.
+    pub fn client_left(&mut self, server: ServerId, client: ClientId) {
+        self.clients.left(server, client);
+    }
+
+    /// No fault happens from now on.
+    pub fn healed(&mut self, now: Instant) {
+        self.liveness.healed(now);
+    }
+
+    /// Whether everything became well after the last fault.
+    ///
+    /// # Errors
+    /// The liveness rule that is broken, and how.
+    pub fn quiesced(&mut self, views: &[ServerView]) -> Result<(), (&'static str, String)> {
+        if !self.liveness.can_judge(self.now) {
+            self.counters.saw(Mark::LivenessSkipped);
+            return Ok(());
+        }
+        self.counters.saw(Mark::LivenessChecked);
+        let waiting = self.clients.longest_waiting();
+        for (rule, verdict) in self.liveness.judge(self.now, &self.quorums, views, waiting) {
+            self.counters.checked(rule);
+            verdict.map_err(|sentence| (rule.name(), sentence))?;
+        }
+        Ok(())
+    }
+
+    /// B15 in full, at the end of a run: a server that has everything committed has exactly the
+    /// nodes of the model, and its digest is the one of its nodes.
+    ///
+    /// # Errors
+    /// If its tree is another one.
+    pub fn ended(&mut self, server: ServerId, applied: Position, tree: &Tree) -> Checked {
+        if applied != self.history.committed() {
+            return Ok(());
+        }
+        let expected = self.model.present();
+        let verdict = b15_equal_states::nodes(tree, expected);
+        self.judge(Rule::B15, server, verdict)
+    }
+
+    /// Counts one evaluation of a rule, and makes a violation of a failed one.
+    fn judge(&mut self, rule: Rule, server: ServerId, verdict: Verdict) -> Checked {
+        judge(&mut self.counters, self.now, rule, Some(server), verdict)
+    }
+
+    fn facts(&mut self, server: ServerId) -> &mut ServerFacts {
+        self.servers.get_mut(&server).expect("the world has only the servers of its ensemble")
+    }
+}
+
+fn judge(
+    counters: &mut Counters,
+    now: Instant,
+    rule: Rule,
+    server: Option<ServerId>,
+    verdict: Verdict,
+) -> Checked {
+    counters.checked(rule);
+    verdict.map_err(|sentence| {
+        let sentence = match server {
+            Some(id) => format!("server {id}: {sentence}"),
+            None => sentence,
+        };
+        Violation { rule: rule.name(), citation: rule.citation(), sentence, server, time: now }
+    })
+}

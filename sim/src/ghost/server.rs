@@ -1,0 +1,131 @@
+//! What the observer remembers of one server.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use zabrus_core::config::Config;
+use zabrus_core::event::Role;
+use zabrus_core::message::{LinkIncarnation, Notification, Vote};
+use zabrus_core::replica::Status;
+use zabrus_core::storage::{FileName, FileOperation, OperationId, Standing};
+use zabrus_core::{Epoch, Position, ServerId, Zxid};
+
+use super::durable::Durable;
+use crate::checks::Rule;
+
+/// One end of a link between a learner and its leader, as its messages show it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LinkFacts {
+    pub(super) link: LinkIncarnation,
+    /// The last transaction that the leader sent on it, or the base from which it sends.
+    pub(super) sent: Zxid,
+    /// The learner has acknowledged NEWLEADER on it.
+    pub(super) acknowledged: bool,
+    /// A snapshot is on its way.
+    pub(super) snapshot: bool,
+}
+
+/// How far a growing log segment was followed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tail {
+    pub(super) file: Option<FileName>,
+    pub(super) offset: u64,
+}
+
+/// Changes of a disk that a sync may make durable beyond appended records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Structural {
+    /// A log was cut or rewritten.
+    pub(super) cut: bool,
+    /// Files were removed.
+    pub(super) removed: bool,
+    /// Files were created or renamed.
+    pub(super) named: bool,
+}
+
+/// One server.
+#[derive(Clone, Debug)]
+pub(super) struct ServerFacts {
+    pub(super) config: Config,
+    pub(super) durable: Durable,
+    /// The current epoch before the last one: the rank with which a leader was compared.
+    pub(super) earlier_epoch: Epoch,
+    /// An injected fault has destroyed something on this disk, so that it may lack what it
+    /// acknowledged, if it says so.
+    pub(super) harmed: bool,
+    /// The end of what this server acknowledged to a leader.
+    pub(super) owed: Position,
+    /// What was cut from its log durably.
+    pub(super) removed: Vec<Position>,
+    /// The highest epoch that it promised or led.
+    pub(super) promised: Epoch,
+    pub(super) tail: Tail,
+    pub(super) structural: Structural,
+    /// Disk operations that matter to the durable shadow, asked for and not yet carried out.
+    pub(super) asked: VecDeque<FileOperation>,
+    /// The replica's state after its last step, `None` while it is down.
+    pub(super) status: Option<Status>,
+    pub(super) life: Life,
+}
+
+/// What ends with the process.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Life {
+    /// The incarnation of its storage, from its first operation.
+    pub(super) storage: Option<u64>,
+    /// Operations in flight, and whether their failure ends what this server may promise.
+    pub(super) operations: VecDeque<(OperationId, bool)>,
+    pub(super) disk_failed: bool,
+    /// The next step must have no effect, by this rule.
+    pub(super) no_effect: Option<Rule>,
+    /// The epoch it leads, as its events say, if it leads.
+    pub(super) leading: Option<Option<Epoch>>,
+    /// Notifications received since it last decided.
+    pub(super) heard: Vec<(ServerId, Notification)>,
+    /// Round and vote of the present look.
+    pub(super) look: Option<(u64, Option<Vote>)>,
+    pub(super) links: BTreeMap<ServerId, LinkFacts>,
+    pub(super) steps: u64,
+}
+
+impl ServerFacts {
+    pub(super) fn new(config: Config) -> Self {
+        let mut durable = Durable::nothing(config.id);
+        if config.empty_is_expected {
+            (durable.usable, durable.epochs.standing) = (true, Standing::Sound);
+        }
+        Self {
+            durable,
+            config,
+            earlier_epoch: Epoch(0),
+            harmed: false,
+            owed: Position::EMPTY,
+            removed: Vec::new(),
+            promised: Epoch(0),
+            tail: Tail::default(),
+            structural: Structural::default(),
+            asked: VecDeque::new(),
+            status: None,
+            life: Life::default(),
+        }
+    }
+
+    /// Its role, `Halted` while it is down.
+    pub(super) fn role(&self) -> Role {
+        self.status.as_ref().map_or(Role::Halted, |status| status.role)
+    }
+
+    /// The facts of the link to `peer`; a new incarnation starts anew.
+    pub(super) fn link(&mut self, peer: ServerId, link: LinkIncarnation) -> &mut LinkFacts {
+        let fresh = LinkFacts { link, sent: Zxid::ZERO, acknowledged: false, snapshot: false };
+        let facts = self.life.links.entry(peer).or_insert(fresh);
+        if facts.link != link {
+            *facts = fresh;
+        }
+        facts
+    }
+
+    /// Whether a lie of its disk excuses that it lacks `position`.
+    pub(super) fn excused(&self, position: Position) -> bool {
+        self.harmed && self.durable.admits_lacking(position.zxid)
+    }
+}

@@ -1,0 +1,162 @@
+//! What servers are: their state before and after each input.
+
+use zabrus_core::config::ElectionAlgorithm;
+use zabrus_core::event::{Phase, Role};
+use zabrus_core::io::Input;
+use zabrus_core::message::Frame;
+use zabrus_core::replica::Status;
+use zabrus_core::{Replica, ServerId};
+
+use super::server::Life;
+use super::{Checked, Ghost};
+use crate::checks::{
+    Rule, b13_monotone_commit, e01_vote_monotonicity, r10_no_ack_after_error, y06_process_consistency,
+    y11_window_continuity, y12_stale_input, y14_memory_equals_disk,
+};
+use crate::counters::Mark;
+
+/// Every so many steps of a server its whole window in memory is looked at (Y11).
+const WINDOW_EVERY: u64 = 4096;
+
+impl Ghost {
+    /// A replica was made from what was recovered.
+    ///
+    /// # Errors
+    /// The rule that its state breaks.
+    pub fn booted(&mut self, server: ServerId, replica: &Replica) -> Checked {
+        self.counters.saw(Mark::Boots);
+        let facts = self.facts(server);
+        (facts.life, facts.status) = (Life::default(), None);
+        self.step(server, &replica.status())
+    }
+
+    /// Its process is gone.
+    pub(super) fn down(&mut self, server: ServerId) {
+        let facts = self.facts(server);
+        (facts.life, facts.status) = (Life::default(), None);
+        self.liveness.changed(self.now, server);
+    }
+
+    /// A replica is about to take an input.
+    pub fn input(&mut self, server: ServerId, input: &Input) {
+        if !self.disk_answered(server, input) {
+            self.counters.saw(Mark::StaleCompletions);
+            self.facts(server).life.no_effect = Some(Rule::R8);
+            return;
+        }
+        let Input::Frame { peer, bytes, .. } = input else { return };
+        let Ok(frame) = Frame::decode(bytes) else { return };
+        let life = &mut self.servers.get_mut(&server).expect("a known server").life;
+        match frame {
+            Frame::Vote { notification, .. } => life.heard.push((*peer, notification)),
+            Frame::Data { message, .. } => {
+                let own = self.servers[&server].status.and_then(|status| status.epoch);
+                if own.is_some() && message.epoch().is_some_and(|epoch| Some(epoch) != own) {
+                    self.facts(server).life.no_effect = Some(Rule::Y12);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A replica has taken an input, and all its outputs were seen.
+    ///
+    /// # Errors
+    /// The rule that its state breaks.
+    pub fn stepped(&mut self, server: ServerId, replica: &Replica) -> Checked {
+        self.step(server, &replica.status())?;
+        let facts = self.facts(server);
+        facts.life.steps += 1;
+        if facts.life.steps.is_multiple_of(WINDOW_EVERY) {
+            let (storage, applied) = (replica.storage(), replica.status().applied);
+            let base = storage.base();
+            let entries = storage.entries_after(base.zxid);
+            let verdict = y11_window_continuity::check(&self.history, base, entries, applied);
+            self.judge(Rule::Y11, server, verdict)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn step(&mut self, server: ServerId, status: &Status) -> Checked {
+        let facts = self.facts(server);
+        let before = facts.status;
+        if let (Some(rule), Some(before)) = (facts.life.no_effect.take(), &before) {
+            self.judge(rule, server, y12_stale_input::check(before, status))?;
+        }
+        if before.as_ref() == Some(status) {
+            return Ok(());
+        }
+        self.judge(Rule::B13, server, b13_monotone_commit::check(before.as_ref(), status))?;
+        self.progress(server, status)?;
+        self.leading(server, before.as_ref(), status)?;
+        self.learning(server, before.as_ref(), status)?;
+        self.looking(server, before.as_ref(), status)?;
+        if before.is_none_or(|before| before.durable != status.durable) {
+            let facts = &self.servers[&server];
+            if !facts.harmed {
+                let verdict = r10_no_ack_after_error::claim(status.durable, &facts.durable);
+                self.judge(Rule::R10, server, verdict)?;
+            }
+        }
+        let shape = |status: &Status| (status.role, status.phase, status.serving, status.leader);
+        if before.is_none_or(|before| shape(&before) != shape(status)) {
+            self.liveness.changed(self.now, server);
+        }
+        self.facts(server).status = Some(*status);
+        Ok(())
+    }
+
+    fn leading(&mut self, server: ServerId, before: Option<&Status>, status: &Status) -> Checked {
+        let (Role::Leading, Some(epoch)) = (status.role, status.epoch) else { return Ok(()) };
+        let phase = |status: &Status| (status.phase, status.epoch);
+        let entered = before.is_none_or(|before| phase(before) != phase(status));
+        if entered && matches!(status.phase, Phase::Synchronization | Phase::Broadcast) {
+            self.leads(server, epoch)?;
+        }
+        if status.serving && before.is_none_or(|before| !before.serving) {
+            self.ready_to_serve(server, epoch)?;
+        }
+        Ok(())
+    }
+
+    fn learning(&mut self, server: ServerId, before: Option<&Status>, status: &Status) -> Checked {
+        let (Role::Following | Role::Observing, Some(epoch)) = (status.role, status.epoch) else {
+            return Ok(());
+        };
+        let seen = |status: &Status| (status.epochs.current_epoch, status.logged);
+        let changed = before.is_none_or(|before| seen(before) != seen(status));
+        let Some(initial) = self.epochs.initial(epoch) else { return Ok(()) };
+        if !changed || status.epochs.current_epoch != epoch {
+            return Ok(());
+        }
+        let verdict = y06_process_consistency::check(&self.history, epoch, initial, status.logged);
+        self.judge(Rule::Y6, server, verdict)
+    }
+
+    fn looking(&mut self, server: ServerId, before: Option<&Status>, status: &Status) -> Checked {
+        let was_looking = before.is_some_and(|before| before.role == Role::Looking);
+        if status.role != Role::Looking {
+            if was_looking {
+                let life = &mut self.facts(server).life;
+                life.heard.clear();
+                life.look = None;
+            }
+            return Ok(());
+        }
+        let facts = &self.servers[&server];
+        if facts.config.election == ElectionAlgorithm::Fast {
+            let earlier =
+                facts.life.look.filter(|(round, _)| *round == status.round).and_then(|(_, vote)| vote);
+            self.facts(server).life.look = Some((status.round, status.vote));
+            self.judge(Rule::E1, server, e01_vote_monotonicity::check(earlier, status.vote))?;
+        }
+        let facts = &self.servers[&server];
+        if was_looking || facts.excused(status.logged) {
+            return Ok(());
+        }
+        let durable = facts.durable;
+        self.judge(Rule::R7, server, y14_memory_equals_disk::log(status, &durable))?;
+        let verdict = y14_memory_equals_disk::state(&self.history, status.applied, &durable);
+        self.judge(Rule::Y14, server, verdict)
+    }
+}
