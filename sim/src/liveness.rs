@@ -38,6 +38,7 @@ pub struct Liveness {
     recovery: Duration,
     /// A request must be answered in this time (V4).
     answer: Duration,
+    /// The last fault, or the last disturbance after it.
     healed: Option<Instant>,
     last_change: Option<(Instant, ServerId)>,
     changes: BTreeMap<ServerId, u32>,
@@ -68,6 +69,14 @@ impl Liveness {
     pub fn healed(&mut self, now: Instant) {
         (self.healed, self.last_change) = (Some(now), None);
         self.changes.clear();
+    }
+
+    /// Something happened that is a disturbance of its own: a process started, a leader used up its
+    /// counter.
+    pub fn disturbed(&mut self, now: Instant) {
+        if self.healed.is_some() {
+            self.healed(now);
+        }
     }
 
     /// A server changed its role, its phase, its leader, or whether it serves.
@@ -266,6 +275,16 @@ mod tests {
             liveness.changed(Instant(2_000_000), ServerId(2));
         }
         assert_eq!(broken(&liveness, &well(), None), [Rule::V8]);
+    }
+
+    #[test]
+    fn a_disturbance_gives_time_once_more() {
+        let mut liveness = liveness();
+        liveness.changed(Instant(100_000_000), ServerId(1));
+        liveness.disturbed(Instant(101_000_000));
+        liveness.changed(Instant(102_000_000), ServerId(1));
+        assert_eq!(broken(&liveness, &well(), None), []);
+        assert!(!liveness.can_judge(Instant(150_000_000)));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use zabrus_core::ServerId;
 use zabrus_core::message::Vote;
+use zabrus_core::storage::Epochs;
 
 use super::{Verdict, ensure};
 use crate::ghost::durable::Durable;
@@ -18,7 +19,7 @@ pub fn check(sender: ServerId, vote: Vote, durable: &Durable, proposed_itself: b
             )
         });
     }
-    ensure((vote.peer_epoch, vote.zxid) == durable.rank(), || {
+    ensure(durable.is_said_by(Epochs { current_epoch: vote.peer_epoch, ..durable.epochs }, vote.zxid), || {
         let (epoch, zxid) = durable.rank();
         format!("it votes for itself with {vote:?}, but durable are current epoch {epoch} and {zxid}")
     })

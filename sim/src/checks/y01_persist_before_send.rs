@@ -1,4 +1,4 @@
-//! Y1 (invariants.md section 3): LEADERINFO(e) and ACKEPOCH for e leave only when the accepted epoch e
+//! Y1 (invariants.md section 3): LEADERINFO(e) and a counted ACKEPOCH for e leave only when the accepted epoch e
 //! is durable, with the leader that it was promised to (ZOOKEEPER-1291, zab.md section 17 R2).
 
 use zabrus_core::{Epoch, ServerId};
@@ -23,7 +23,8 @@ pub fn check(message: &str, epoch: Epoch, leader: ServerId, durable: &Durable) -
 pub fn position(promise: &Promise, durable: &Durable) -> Verdict {
     let said = (promise.epochs.current_epoch, promise.last, promise.epochs.standing);
     let truth = (durable.epochs.current_epoch, durable.last, durable.epochs.standing);
-    ensure(said == truth, || format!("its ACKEPOCH says {said:?}, but durable is {truth:?}"))
+    let honest = durable.last == promise.last && durable.is_said_by(promise.epochs, promise.last.zxid);
+    ensure(honest, || format!("its ACKEPOCH says {said:?}, but durable is {truth:?}"))
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Y10 (invariants.md section 3): what a leader sends on one link is contiguous: each transaction names
-//! the one before it, which is where the link stands (ZOOKEEPER-2418, -2846, -4352, -4925), and
-//! NEWLEADER names the end of what was sent before it (ZOOKEEPER-3104). A transaction that the
-//! learner has already may be sent once more (zab.md section 5.1).
+//! the one before it, which is where the link stands (ZOOKEEPER-2418, -2846, -4352, -4925). NEWLEADER
+//! names an end that was sent before it and includes the initial history of the epoch
+//! (ZOOKEEPER-3104). A transaction that the learner has already may be sent once more, and
+//! proposals in flight may precede NEWLEADER (zab.md section 5.1).
 
-use zabrus_core::Zxid;
+use zabrus_core::{Position, Zxid};
 
 use super::{Verdict, ensure};
 use crate::ghost::history::History;
@@ -20,9 +21,12 @@ pub fn transaction(history: &History, sent: Zxid, previous: Zxid, zxid: Zxid) ->
 }
 
 /// Judges NEWLEADER with this `end` on a link that stands at `sent`.
-pub fn new_leader(sent: Zxid, end: Zxid) -> Verdict {
-    ensure(sent == end, || {
-        format!("NEWLEADER names {end} as the end of the history, but {sent} was sent before it")
+pub fn new_leader(history: &History, initial: Option<Position>, sent: Zxid, end: Position) -> Verdict {
+    ensure(end.zxid <= sent, || {
+        format!("NEWLEADER names {end} as the end of what was sent, but that is {sent}")
+    })?;
+    ensure(initial.is_some_and(|initial| history.is_prefix(initial, end)), || {
+        format!("NEWLEADER names {end}, without the initial history of its epoch up to {initial:?}")
     })
 }
 
@@ -42,10 +46,13 @@ mod tests {
     }
 
     #[test]
-    fn newleader_names_the_end_of_what_was_sent() {
-        let history = history(&[(1, 1), (1, 2)], 0);
-        let (short, full) = (at(&history, 1, 1).zxid, at(&history, 1, 2).zxid);
-        assert!(new_leader(full, full).is_ok());
-        assert!(new_leader(short, full).is_err() && new_leader(full, short).is_err());
+    fn newleader_names_what_was_sent_with_the_whole_initial_history() {
+        let history = history(&[(1, 1), (1, 2), (2, 1)], 0);
+        let (short, full, next) = (at(&history, 1, 1), at(&history, 1, 2), at(&history, 2, 1));
+        let judge = |sent: Position, end| new_leader(&history, Some(full), sent.zxid, end);
+        assert!(judge(full, full).is_ok() && judge(next, full).is_ok() && judge(next, next).is_ok());
+        assert!(judge(short, full).is_err(), "not sent");
+        assert!(judge(full, short).is_err(), "too short");
+        assert!(new_leader(&history, None, full.zxid, full).is_err(), "before the epoch is established");
     }
 }

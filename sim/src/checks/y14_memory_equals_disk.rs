@@ -14,7 +14,7 @@ pub fn log(status: &Status, durable: &Durable) -> Verdict {
     ensure(status.logged == durable.last && status.durable == durable.last.zxid, || {
         format!("it looks for a leader with {} in memory, but {} on its disk", status.logged, durable.last)
     })?;
-    ensure(status.epochs == durable.epochs, || {
+    ensure(durable.is_said_by(status.epochs, durable.last.zxid), || {
         format!(
             "it looks for a leader with epochs {:?} in memory, but {:?} on its disk",
             status.epochs, durable.epochs

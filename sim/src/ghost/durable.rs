@@ -38,6 +38,32 @@ impl Durable {
         (self.epochs.current_epoch, self.last.zxid)
     }
 
+    /// The same after more of the log became durable, as recovery sees it: a log that reaches into an
+    /// epoch raises the epochs (zab.md section 3, R3).
+    #[must_use]
+    pub fn grown(mut self, last: Position) -> Self {
+        self.last = last;
+        self.epochs.current_epoch = self.epochs.current_epoch.max(last.zxid.epoch());
+        if self.epochs.accepted_epoch < self.epochs.current_epoch {
+            (self.epochs.accepted_epoch, self.epochs.accepted_leader) = (self.epochs.current_epoch, None);
+        }
+        self
+    }
+
+    /// Whether a running server may say that this is its durable state: what its log raises counts
+    /// for itself only from its next start.
+    #[must_use]
+    pub fn is_said_by(&self, epochs: Epochs, last: Zxid) -> bool {
+        let raised = last.epoch() == self.epochs.current_epoch && epochs.current_epoch < last.epoch();
+        last == self.last.zxid
+            && epochs.standing == self.epochs.standing
+            && (raised || (epochs.current_epoch, epochs.accepted_epoch) == self.numbers())
+    }
+
+    fn numbers(&self) -> (Epoch, Epoch) {
+        (self.epochs.current_epoch, self.epochs.accepted_epoch)
+    }
+
     /// Whether D ⊒ the history that ends at `position`.
     #[must_use]
     pub fn holds(&self, history: &History, position: Position) -> bool {

@@ -1,6 +1,6 @@
 //! What servers say: each output is judged before it takes effect.
 
-use zabrus_core::event::{Departure, Event, Role, SyncAction};
+use zabrus_core::event::{Departure, Event, Phase, Role, SyncAction};
 use zabrus_core::io::Output;
 use zabrus_core::message::{Frame, LinkIncarnation, Message, Notification, SenderState};
 use zabrus_core::replica::Status;
@@ -54,12 +54,14 @@ impl Ghost {
         let (Some(vote), SenderState::Looking) = (notification.vote, notification.state) else {
             return Ok(());
         };
-        let durable = self.servers[&server].durable;
-        self.judge(Rule::E4, server, e04_no_blank_voter::check("a vote", durable.epochs.standing))?;
+        let (durable, standing) = (self.servers[&server].durable, self.servers[&server].standing());
+        self.judge(Rule::E4, server, e04_no_blank_voter::check("a vote", standing))?;
         let verdict = e05_no_foreign_voter::check(&self.quorums, server, vote);
         self.judge(Rule::E5, server, verdict)?;
         if !self.servers[&server].excused(durable.last) {
-            let known = self.candidates.contains(&vote);
+            // A settled leader's vote names its own epoch (zab.md section 1.8).
+            let refreshed = self.epochs.leader(vote.peer_epoch) == Some(vote.leader);
+            let known = refreshed || self.candidates.contains(&vote);
             self.judge(Rule::E2, server, e02_vote_honesty::check(server, vote, &durable, known))?;
         }
         if vote.leader == server {
@@ -87,11 +89,11 @@ impl Ghost {
                 self.promise(*epoch, server, server)
             }
             Message::AckEpoch { epoch, current_epoch, last, standing, .. } => {
-                self.persisted(server, "ACKEPOCH", *epoch, peer)?;
                 let Some(current_epoch) = *current_epoch else {
                     self.counters.saw(Mark::EpochsWithoutPromise);
                     return Ok(());
                 };
+                self.persisted(server, "ACKEPOCH", *epoch, peer)?;
                 let accepted = self.servers[&server].durable.epochs;
                 let epochs = Epochs { current_epoch, standing: *standing, ..accepted };
                 self.ack_epoch(*epoch, peer, Promise { server, epochs, last: *last })
@@ -119,7 +121,9 @@ impl Ghost {
             }
             Message::NewLeader { epoch, end } => {
                 let sent = self.facts(server).link(peer, link).sent;
-                self.judge(Rule::Y10, server, y10_sync_continuity::new_leader(sent, end.zxid))?;
+                let initial = self.epochs.initial(*epoch);
+                let verdict = y10_sync_continuity::new_leader(&self.history, initial, sent, *end);
+                self.judge(Rule::Y10, server, verdict)?;
                 self.epochs.record(*epoch).sent_ends.insert((peer, link), *end);
                 Ok(())
             }
@@ -145,6 +149,10 @@ impl Ghost {
         if earlier == Some(leader) {
             self.counters.saw(Mark::PromisesRepeated);
         }
+        if self.servers[&server].harmed {
+            // Its disk may have lost what it promised; E6 and E8 see what comes of it.
+            return Ok(());
+        }
         self.judge(Rule::E7, server, e07_one_promise::check(epoch, earlier, leader))?;
         let highest = self.servers[&server].promised;
         self.judge(Rule::E9, server, e09_epoch_freshness::check(epoch, highest))?;
@@ -159,7 +167,7 @@ impl Ghost {
         }
         let facts = &self.servers[&server];
         let (durable, excused) = (facts.durable, facts.excused(promise.last));
-        let standing = durable.epochs.standing;
+        let standing = facts.standing();
         self.judge(Rule::E4, server, e04_no_blank_voter::check("a promise", standing))?;
         if !excused {
             let verdict = y01_persist_before_send::position(&promise, &durable);
@@ -257,17 +265,24 @@ impl Ghost {
     fn event(&mut self, server: ServerId, event: &Event, status: &Status) -> Checked {
         self.count(event);
         match event {
-            Event::RoleChanged { role, epoch, .. } => {
+            Event::RoleChanged { role, phase, epoch, .. } => {
                 let others =
                     self.servers.iter().any(|(id, facts)| *id != server && facts.role() == Role::Leading);
                 let life = &mut self.facts(server).life;
                 let was_leading = life.leading.is_some();
-                life.leading = (*role == Role::Leading).then_some(*epoch);
+                // In discovery the leader's epoch may still rise.
+                let epoch = epoch.filter(|_| *phase != Phase::Discovery);
+                life.leading = (*role == Role::Leading).then_some(epoch);
                 if !was_leading && *role == Role::Leading && others {
                     self.counters.saw(Mark::TwoLeaders);
                 }
             }
-            Event::Left { .. } => self.facts(server).life.leading = None,
+            Event::Left { why, .. } => {
+                self.facts(server).life.leading = None;
+                if *why == Departure::Rollover {
+                    self.liveness.disturbed(self.now);
+                }
+            }
             Event::Decided { leader, through_settled, .. } => {
                 self.decided(server, *leader, *through_settled)?;
             }

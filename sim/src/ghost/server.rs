@@ -124,6 +124,19 @@ impl ServerFacts {
         facts
     }
 
+    /// Whether a sync of `file` can only have made more records at its end durable.
+    pub(super) fn follows(&self, file: &FileName) -> bool {
+        !self.harmed && !self.structural.cut && self.tail.file.as_ref() == Some(file)
+    }
+
+    /// What this server can know of its standing: of damage that happens under it, nothing.
+    pub(super) fn standing(&self) -> Standing {
+        match self.status {
+            Some(status) if self.harmed => status.epochs.standing,
+            _ => self.durable.epochs.standing,
+        }
+    }
+
     /// Whether a lie of its disk excuses that it lacks `position`.
     pub(super) fn excused(&self, position: Position) -> bool {
         self.harmed && self.durable.admits_lacking(position.zxid)

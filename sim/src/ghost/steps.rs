@@ -25,6 +25,7 @@ impl Ghost {
     /// The rule that its state breaks.
     pub fn booted(&mut self, server: ServerId, replica: &Replica) -> Checked {
         self.counters.saw(Mark::Boots);
+        self.liveness.disturbed(self.now);
         let facts = self.facts(server);
         (facts.life, facts.status) = (Life::default(), None);
         self.step(server, &replica.status())
