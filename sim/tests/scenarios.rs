@@ -39,6 +39,7 @@ fn a_grid_names_the_leader_and_its_epoch() {
     let scenario = scenarios.iter().find(|scenario| scenario.name == "three-together").expect("it exists");
     let report = Simulator.scenario(scenario, 0, Watch::On);
     let lines: Vec<String> = report.trace.iter().map(grid::line).collect();
-    let leads = |line: &&String| line.contains("LEADING/broadcast") && line.contains("leads epoch 1 and serves");
+    let leads =
+        |line: &&String| line.contains("LEADING/broadcast") && line.contains("leads epoch 1 and serves");
     assert_eq!(lines.iter().filter(leads).count(), 1, "{}", lines.join("\n"));
 }
