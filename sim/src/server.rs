@@ -26,6 +26,8 @@ pub struct Server {
     /// The disk was never taken away: if it is empty, that is as it should be.
     pub(crate) own_disk: bool,
     pub(crate) process: Option<Process>,
+    /// A write may hit another file than it should, at any moment.
+    pub(crate) misdirects: bool,
     pub(crate) why_down: Option<String>,
     /// Processes in a row that ended by themselves soon after their start.
     pub(crate) quick_halts: u32,
@@ -59,6 +61,7 @@ impl Server {
             boot: 0,
             own_disk: true,
             process: None,
+            misdirects: false,
             why_down: None,
             quick_halts: 0,
         }

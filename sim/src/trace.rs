@@ -91,11 +91,6 @@ impl Trace {
         }
     }
 
-    /// A client takes what its server sent.
-    pub fn response(&mut self, now: Instant, server: Index, bytes: &[u8]) {
-        self.mix(now, server, 9, bytes);
-    }
-
     /// A replica says what it did; `status` is its state.
     pub fn event(&mut self, now: Instant, server: Index, status: impl FnOnce() -> Status, event: Event) {
         self.mix(now, server, 10, &codec::encode(&event));

@@ -1,6 +1,7 @@
 //! The world: replicas, and everything around them, driven by one heap of events.
 
 mod faults;
+mod fork;
 mod play;
 mod process;
 
@@ -44,11 +45,9 @@ pub struct World {
 }
 
 impl World {
-    /// A world at its beginning.
-    ///
-    /// # Errors
-    /// If the first thing that a server does breaks a rule.
-    pub fn new(settings: Settings, seed: u64) -> Result<Self, Violation> {
+    /// A world at its beginning. The servers start with its first events.
+    #[must_use]
+    pub fn new(settings: Settings, seed: u64) -> Self {
         let ids: Vec<ServerId> = settings.ensemble.members.keys().copied().collect();
         let servers: Vec<Server> = ids.iter().map(|id| Server::new(*id, &settings, seed)).collect();
         let mut schedule = Schedule::default();
@@ -68,11 +67,11 @@ impl World {
             settings,
         };
         if world.settings.start_all {
-            for at in 0..world.servers.len() as Index {
-                world.start(at)?;
+            for server in 0..world.ids.len() as Index {
+                world.schedule.push(world.now, Event::Restart { server, boot: 0 });
             }
         }
-        Ok(world)
+        world
     }
 
     /// What defines this world apart from its seed.

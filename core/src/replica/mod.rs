@@ -403,6 +403,23 @@ impl Replica {
         if not_before > self.server.time() || !(self.server.storage.is_settled() || mutated!(M08)) {
             return false;
         }
+        // What a restart would find (R3, invariants.md Y14): a log that reaches into an epoch holds
+        // that epoch's whole initial history.
+        let (epochs, last) = (self.server.storage.epochs(), self.server.storage.last().zxid.epoch());
+        if epochs.current_epoch < last && self.server.storage.is_settled() {
+            let (accepted_epoch, accepted_leader) = match epochs.accepted_epoch {
+                accepted if accepted < last => (last, None),
+                accepted => (accepted, epochs.accepted_leader),
+            };
+            let current_epoch = last;
+            self.server.storage.save_epochs(Epochs {
+                accepted_epoch,
+                accepted_leader,
+                current_epoch,
+                ..epochs
+            });
+            return false;
+        }
         if self.server.storage.is_settled() {
             // A received snapshot that was not complete is gone.
             self.server.installing = None;

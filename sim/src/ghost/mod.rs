@@ -178,6 +178,14 @@ impl Ghost {
         self.judge(Rule::B15, server, verdict)
     }
 
+    /// R3, as a fork of the world came out.
+    ///
+    /// # Errors
+    /// If something committed was lost in it.
+    pub fn forked(&mut self, verdict: Verdict) -> Checked {
+        judge(&mut self.counters, self.now, Rule::R3, None, verdict)
+    }
+
     /// Counts one evaluation of a rule, and makes a violation of a failed one.
     fn judge(&mut self, rule: Rule, server: ServerId, verdict: Verdict) -> Checked {
         judge(&mut self.counters, self.now, rule, Some(server), verdict)

@@ -5,7 +5,7 @@ use zabrus_core::io::{Command, Input};
 
 use super::World;
 use super::process::End;
-use crate::fault::Fault;
+use crate::fault::{DiskFault, Fault, FaultKind};
 use crate::schedule::Index;
 use crate::violation::Violation;
 
@@ -45,7 +45,7 @@ impl World {
                     let server = world.at(at);
                     server.disk.wipe();
                     server.own_disk = false;
-                    world.disk_changed(at)
+                    world.damaged(at)
                 })
             }
             Fault::SwapDisks(one, other) => self.swap_disks(*one, *other),
@@ -78,7 +78,8 @@ impl World {
             Fault::Disk { server, fault } => self.with(*server, |world, at| {
                 let server = world.at(at);
                 server.disk.inject(fault, &mut server.disk_random);
-                world.disk_changed(at)
+                server.misdirects |= *fault == DiskFault::MisdirectedWrite;
+                if fault.kind().is_some_and(FaultKind::damages) { world.damaged(at) } else { Ok(()) }
             }),
             Fault::WallJump { server, millis } => self.with(*server, |world, at| {
                 world.at(at).clock.jump(*millis);
@@ -137,12 +138,13 @@ impl World {
         }
         for at in [first, second] {
             self.at(at).own_disk = false;
-            self.disk_changed(at)?;
+            self.damaged(at)?;
         }
         Ok(())
     }
 
-    fn disk_changed(&mut self, at: Index) -> Result<(), Violation> {
+    /// What is durable changed, other than by the operations of a process.
+    pub(super) fn damaged(&mut self, at: Index) -> Result<(), Violation> {
         let server = &self.servers[usize::from(at)];
         self.ghost.damaged(server.id, &server.disk)
     }

@@ -1,13 +1,11 @@
 //! A whole run: faults by plan, then peace, then the last checks.
 
-use std::collections::BTreeSet;
-
 use zabrus_core::storage::{Directory, Standing};
-use zabrus_core::{Duration, Instant, ServerId};
+use zabrus_core::{Duration, Instant, Replica};
 
 use super::World;
 use crate::assertion;
-use crate::fault::{DiskFault, Fault};
+use crate::fault::Fault;
 use crate::liveness::ServerView;
 use crate::plan::{Observation, Plan, ServerObservation};
 use crate::random::Random;
@@ -19,23 +17,11 @@ use crate::violation::Violation;
 /// Plays the run that the settings and the seed define; with its story if `watched`.
 #[must_use]
 pub fn play(settings: Settings, seed: u64, watched: bool) -> RunReport {
-    match World::new(settings, seed) {
-        Ok(mut world) => {
-            if watched {
-                world.record();
-            }
-            world.run()
-        }
-        Err(violation) => RunReport {
-            seed,
-            trace_hash: 0,
-            events: 0,
-            simulated: Duration::ZERO,
-            counters: Default::default(),
-            outcome: Outcome::Violated(violation),
-            trace: Vec::new(),
-        },
+    let mut world = World::new(settings, seed);
+    if watched {
+        world.record();
     }
+    world.run()
 }
 
 impl World {
@@ -81,13 +67,22 @@ impl World {
     fn play(&mut self) -> Result<Outcome, Violation> {
         let faulty = Instant(0) + self.settings.duration;
         let mut plan = Plan::new(&self.settings, Random::stream(self.seed, "faults"));
-        while plan.due() < faulty {
-            self.run_until(plan.due())?;
+        let mut forking = Random::stream(self.seed, "fork");
+        let mut fork_at = Some(Instant(forking.below(faulty.0)));
+        loop {
+            let due = plan.due().min(faulty);
+            if let Some(at) = fork_at.take_if(|at| *at <= due) {
+                self.run_until(at)?;
+                self.survives_any_election(&mut forking)?;
+            }
+            self.run_until(due)?;
+            if due == faulty {
+                break;
+            }
             for fault in plan.step(&self.observe()) {
                 self.apply(&fault)?;
             }
         }
-        self.run_until(faulty)?;
         self.recover(&plan.heal())
     }
 
@@ -134,7 +129,7 @@ impl World {
     pub fn quiesced(&mut self) -> Result<(), (&'static str, String)> {
         let view = |server: &'_ Server| ServerView {
             id: server.id,
-            status: server.replica().map(zabrus_core::Replica::status),
+            status: server.replica().map(Replica::status),
             why_down: server.why_down.clone(),
         };
         let views: Vec<ServerView> = self.servers.iter().map(view).collect();
@@ -155,32 +150,5 @@ impl World {
         };
         let servers = self.servers.iter().map(|server| (server.id, observe(server))).collect();
         Observation { now: self.now, leader: self.leader(), servers }
-    }
-
-    /// A world in which all machines of this one have lost their power at this moment, and only
-    /// `members` are started again. No fault happens in it, and nobody asks anything of it.
-    ///
-    /// # Errors
-    /// If a start breaks a rule.
-    pub fn fork(&self, members: &BTreeSet<ServerId>, seed: u64) -> Result<Self, Violation> {
-        let mut settings = self.settings.clone();
-        (settings.start_all, settings.load.clients) = (false, 0);
-        let mut world = Self::new(settings, seed)?;
-        world.calm();
-        for (server, original) in world.servers.iter_mut().zip(&self.servers) {
-            server.disk = original.disk.clone();
-            server.own_disk = original.own_disk;
-            server.boot = original.boot;
-            server.disk.power_loss(&mut server.disk_random);
-            server.disk.inject(&DiskFault::Repair, &mut server.disk_random);
-        }
-        world.ghost = self.ghost.clone();
-        for server in &world.servers {
-            world.ghost.crashed(server.id, &server.disk)?;
-        }
-        for id in members {
-            world.apply(&Fault::Start(*id))?;
-        }
-        Ok(world)
     }
 }

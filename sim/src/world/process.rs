@@ -71,6 +71,7 @@ impl World {
                 ghost.durable(server.id, &asked.operation, &server.disk)?;
             }
         }
+        server.misdirects = false;
         match end {
             End::Process => server.disk.process_crash(),
             End::Machine => {
@@ -185,6 +186,9 @@ impl World {
             ghost.durable(server.id, &asked.operation, &server.disk)?;
         }
         server.work_on_disk(*now, at, schedule);
+        if server.misdirects && matches!(asked.operation, FileOperation::Write { .. }) {
+            self.damaged(at)?;
+        }
         self.feed(at, Input::Disk(DiskCompletion { id: asked.id, result }))
     }
 

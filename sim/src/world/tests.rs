@@ -12,7 +12,7 @@ fn seconds(seconds: u64) -> Instant {
 }
 
 fn world(settings: Settings, seed: u64) -> World {
-    World::new(settings, seed).unwrap()
+    World::new(settings, seed)
 }
 
 /// A world that has elected a leader and serves, with the leader and a follower.
