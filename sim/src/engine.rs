@@ -6,7 +6,7 @@ use zabrus_core::{Instant, ServerId};
 use crate::fault::{DiskFault, Fault};
 use crate::grid::TraceLine;
 use crate::report::{Outcome, RunReport};
-use crate::scenario::{self, Deed, Scenario, Stage};
+use crate::scenario::{self, Action, Deed, Scenario, Stage};
 use crate::swarm;
 use crate::violation::Violation;
 use crate::world::{self, World};
@@ -54,17 +54,20 @@ fn perform(scenario: &Scenario, world: &mut World) -> Result<Outcome, Violation>
         world.apply(&Fault::Start(*server))?;
     }
     match scenario::play(scenario, world) {
-        Ok(()) => world.recover(&cures(world)),
+        Ok(()) => world.recover(&cures(scenario, world)),
         Err(Outcome::Violated(violation)) => Err(violation),
         Err(outcome) => Ok(outcome),
     }
 }
 
-/// What ends every fault that a scenario may have left behind.
-fn cures(world: &World) -> Vec<Fault> {
+/// What ends every fault that the scenario may have left behind.
+fn cures(scenario: &Scenario, world: &World) -> Vec<Fault> {
+    let harmed_disks = scenario.steps.iter().flat_map(|step| &step.actions).any(Action::concerns_disk);
     let cure = |server| {
-        let repair = Fault::Disk { server, fault: DiskFault::Repair };
-        [repair, Fault::Resume(server), Fault::Start(server)]
+        let repair = harmed_disks.then_some(Fault::Disk { server, fault: DiskFault::Repair });
+        let resume = world.server(server).is_paused().then_some(Fault::Resume(server));
+        let start = world.server(server).replica().is_none().then_some(Fault::Start(server));
+        [repair, resume, start].into_iter().flatten()
     };
     std::iter::once(Fault::Heal).chain(world.servers().flat_map(cure)).collect()
 }

@@ -5,6 +5,7 @@
 //! [`settings::Settings`] and one seed, on every machine and in every build.
 #![forbid(unsafe_code)]
 
+pub mod assertion;
 pub mod checks;
 pub mod cli;
 pub mod clock;

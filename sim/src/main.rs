@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use zabrus_sim::cli::{self, Console};
 use zabrus_sim::engine::Simulator;
 
+#[expect(clippy::disallowed_methods, reason = "NO_COLOR changes how results look, not what they are")]
 fn main() -> ExitCode {
     let colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let mut console = Console { out: &mut io::stdout().lock(), colours, progress: true };

@@ -18,6 +18,7 @@ pub(super) enum Progress {
     Lines { last: Instant },
 }
 
+#[expect(clippy::disallowed_methods, reason = "progress is shown in wall time; no run sees it")]
 impl Progress {
     /// Of `seeds` seeds, or of a campaign that ends with its `budget`.
     pub(super) fn new(shown: bool, seeds: u64, budget: Option<Duration>) -> Self {

@@ -68,6 +68,11 @@ pub(super) fn run(
 }
 
 /// A seed that nobody chose: the only entropy in the program. Small enough to be typed again.
+#[expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "printed, so that it can be repeated"
+)]
 fn fresh_seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(()) % 1_000_000_000

@@ -180,6 +180,11 @@ impl Action {
         }
     }
 
+    /// Whether this makes a disk misbehave.
+    pub(crate) fn concerns_disk(&self) -> bool {
+        matches!(self, Self::Each(Verb::Disk(_), _))
+    }
+
     /// The servers that this names, to check that they exist.
     pub(super) fn named(&self) -> Vec<ServerId> {
         let of = |who: &Who| match who {

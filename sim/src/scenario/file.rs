@@ -372,6 +372,7 @@ impl Network {
         let mut network = NetworkSettings {
             slow_per_mille: 0,
             late_notice_per_mille: 0,
+            reconnect_micros: (1_000, 20_000),
             loss_per_mille: self.loss_per_mille.unwrap_or(0),
             duplicate_per_mille: self.duplicate_per_mille.unwrap_or(0),
             reorder_per_mille: self.reorder_per_mille.unwrap_or(0),

@@ -1,11 +1,10 @@
 //! A whole run: faults by plan, then peace, then the last checks.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use zabrus_core::storage::{Directory, Standing};
 use zabrus_core::{Duration, Instant, Replica};
 
 use super::World;
+use crate::assertion;
 use crate::fault::Fault;
 use crate::liveness::ServerView;
 use crate::plan::{Observation, Plan, ServerObservation};
@@ -37,11 +36,16 @@ impl World {
     #[must_use]
     pub fn run_as(mut self, play: impl FnOnce(&mut Self) -> Result<Outcome, Violation>) -> RunReport {
         // An assertion of the core is a check like any other: its seed must be told.
-        let played = catch_unwind(AssertUnwindSafe(|| play(&mut self)));
-        let outcome = match played {
+        let outcome = match assertion::catch(|| play(&mut self)) {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(violation)) => Outcome::Violated(violation),
-            Err(panic) => Outcome::Violated(self.panicked(panic.as_ref())),
+            Err(sentence) => Outcome::Violated(Violation {
+                rule: "assertion",
+                citation: "an assertion of the code itself",
+                sentence,
+                server: None,
+                time: self.now,
+            }),
         };
         self.report(outcome)
     }
@@ -57,18 +61,6 @@ impl World {
             counters: self.ghost.counters().clone(),
             outcome,
             trace: self.trace.take_lines(),
-        }
-    }
-
-    fn panicked(&self, panic: &(dyn std::any::Any + Send)) -> Violation {
-        let words = panic.downcast_ref::<String>().map(String::as_str);
-        let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-        Violation {
-            rule: "assertion",
-            citation: "an assertion of the code itself",
-            sentence: format!("an assertion failed: {words}"),
-            server: None,
-            time: self.now,
         }
     }
 
