@@ -1,5 +1,12 @@
 //! Y5 (invariants.md section 3): in every crash image, current epoch e means that the initial history
 //! of e is there (ZOOKEEPER-4643).
+//!
+//! One thing may take it away again: TRUNC by the established leader of a later epoch, which this
+//! server promised. That leader's initial history holds all that is or can be committed in earlier
+//! epochs (Y3). If it lacks the initial history of e, nothing was committed in e; whatever was
+//! committed before is in both histories, so it was not cut; and whatever this server lacks is, or
+//! will be, committed by a quorum with a later current epoch, which wins every election against it.
+//! R1 judges the same states without this argument.
 
 use zabrus_core::storage::Standing;
 use zabrus_core::{Epoch, Position};
@@ -8,11 +15,19 @@ use super::{Verdict, ensure};
 use crate::ghost::durable::Durable;
 use crate::ghost::history::History;
 
-/// Judges D_i against the initial history of its current epoch. A server that admits damage is
-/// exempt: it says itself that its log does not reach its epoch.
-pub fn check(history: &History, epoch: Epoch, initial: Position, durable: &Durable) -> Verdict {
+/// Judges D_i against the initial history of its current epoch. `later` are the initial histories of
+/// the established epochs after it that the server promised. A server that admits damage is exempt:
+/// it says itself that its log does not reach its epoch.
+pub fn check(
+    history: &History,
+    epoch: Epoch,
+    initial: Position,
+    mut later: impl Iterator<Item = Position>,
+    durable: &Durable,
+) -> Verdict {
     let sound = durable.usable && durable.epochs.standing == Standing::Sound;
-    ensure(!sound || durable.holds(history, initial), || {
+    let mut cut = || later.any(|later| history.is_prefix(durable.last, later));
+    ensure(!sound || durable.holds(history, initial) || cut(), || {
         format!(
             "its disk has current epoch {epoch} but only {}, without the epoch's initial history up to {initial}",
             durable.last
@@ -30,9 +45,12 @@ mod tests {
     fn the_epoch_is_never_durable_before_its_history() {
         let history = history(&[(1, 1), (1, 2)], 0);
         let (short, full) = (at(&history, 1, 1), at(&history, 1, 2));
-        assert!(check(&history, Epoch(2), full, &sound(1, 2, full)).is_ok());
-        assert!(check(&history, Epoch(2), full, &sound(1, 2, short)).is_err());
-        let admits = standing(sound(1, 2, short), Standing::Damaged(full.zxid));
-        assert!(check(&history, Epoch(2), full, &admits).is_ok());
+        let judge = |durable| check(&history, Epoch(2), full, [].into_iter(), &durable);
+        assert!(judge(sound(1, 2, full)).is_ok());
+        assert!(judge(sound(1, 2, short)).is_err());
+        assert!(judge(standing(sound(1, 2, short), Standing::Damaged(full.zxid))).is_ok());
+        let cut = |later: Position| check(&history, Epoch(2), full, [later].into_iter(), &sound(1, 2, short));
+        assert!(cut(short).is_ok(), "the leader of a later epoch cut it");
+        assert!(cut(Position::EMPTY).is_err(), "the leader of a later epoch has not even that");
     }
 }

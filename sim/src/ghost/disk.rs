@@ -184,7 +184,9 @@ impl Ghost {
         if facts.excused(initial) {
             return Ok(());
         }
-        let verdict = y05_epoch_after_log::check(&self.history, epoch, initial, &durable);
+        let promised = epoch.0 + 1..=durable.epochs.accepted_epoch.0;
+        let later = promised.filter_map(|later| self.epochs.initial(Epoch(later)));
+        let verdict = y05_epoch_after_log::check(&self.history, epoch, initial, later, &durable);
         self.judge(Rule::Y5, server, verdict)
     }
 
