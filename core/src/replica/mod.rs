@@ -318,11 +318,9 @@ impl Replica {
                 }
             }
             StorageEvent::SnapshotSaved(label) => self.server.emit(Event::SnapshotSaved { label: *label }),
-            StorageEvent::SnapshotAbandoned(label, error) => {
-                if let Some(error) = error {
-                    let reason = alloc::format!("the snapshot at {} was given up: {error}", label.zxid);
-                    self.server.emit(Event::DiskFailed { reason });
-                }
+            StorageEvent::SnapshotAbandoned(label, Some(error)) => {
+                let reason = alloc::format!("the snapshot at {} was given up: {error}", label.zxid);
+                self.server.emit(Event::DiskFailed { reason });
             }
             _ => {}
         }
@@ -513,10 +511,10 @@ impl Replica {
             }
             Frame::Open { link } => self.on_open(peer, connection, link),
             Frame::Accept { link, boot } => {
-                if let State::Learning(learner) = &mut self.role {
-                    if learner.leader == peer {
-                        learner.on_accept(&mut self.server, connection, link, boot);
-                    }
+                if let State::Learning(learner) = &mut self.role
+                    && learner.leader == peer
+                {
+                    learner.on_accept(&mut self.server, connection, link, boot);
                 }
             }
             Frame::Data { link, boot, sequence, message } => {

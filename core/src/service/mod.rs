@@ -186,7 +186,6 @@ impl Transaction {
     }
 
     /// What its client is answered.
-    #[must_use]
     pub fn answer(&self, zxid: Zxid) -> Result<Answer, Refusal> {
         match &self.effect {
             Effect::Put { version, .. } => Ok(Answer::Changed { zxid, version: *version }),

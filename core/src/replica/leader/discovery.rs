@@ -72,11 +72,11 @@ impl Leader {
 
     pub(super) fn offer(&mut self, server: &mut Server, peer: ServerId) {
         let epoch = self.epoch;
-        if let Some(handler) = self.learners.get_mut(&peer) {
-            if matches!(handler.stage, LearnerStage::Introduced) {
-                handler.stage = LearnerStage::Offered;
-                handler.send(server, Message::LeaderInfo { epoch });
-            }
+        if let Some(handler) = self.learners.get_mut(&peer)
+            && matches!(handler.stage, LearnerStage::Introduced)
+        {
+            handler.stage = LearnerStage::Offered;
+            handler.send(server, Message::LeaderInfo { epoch });
         }
     }
 
