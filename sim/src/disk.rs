@@ -159,6 +159,11 @@ impl Disk {
         latency + std::mem::take(&mut self.stall)
     }
 
+    /// It never stalls of itself any more.
+    pub const fn calm(&mut self) {
+        self.settings.stall_per_mille = 0;
+    }
+
     /// The process ended, and the system did not: everything written stays in the page cache.
     pub const fn process_crash(&self) {}
 

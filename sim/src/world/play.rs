@@ -110,9 +110,10 @@ impl World {
         })
     }
 
-    /// No fault happens from now on, not even a small one of the network.
+    /// No fault happens from now on, not even a small one of the network or of a disk.
     pub fn calm(&mut self) {
         self.network.calm();
+        self.servers.iter_mut().for_each(|server| server.disk.calm());
         self.ghost.healed(self.now);
     }
 
