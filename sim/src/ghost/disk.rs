@@ -219,7 +219,7 @@ impl Ghost {
         let (mut last, offset) = (facts.durable.last, facts.tail.offset);
         let bytes = durable.bytes(file).and_then(|bytes| bytes.get(offset as usize..)).unwrap_or(&[]);
         let mut records = Records::new(last, offset, bytes);
-        while let Some(record) = records.next() {
+        for record in records.by_ref() {
             self.learn_one(server, last, record.position, || Bytes::from(record.payload))?;
             last = record.position;
         }
