@@ -26,10 +26,7 @@ impl Ghost {
     /// The rule that it breaks.
     pub fn output(&mut self, server: ServerId, output: &Output, replica: &Replica) -> Checked {
         match output {
-            Output::Send { peer, frame: Frame::Vote { notification, .. }, .. } => {
-                let _ = peer;
-                self.vote(server, notification)
-            }
+            Output::Send { frame: Frame::Vote { notification, .. }, .. } => self.vote(server, notification),
             Output::Send { peer, frame: Frame::Data { link, message, .. }, .. } => {
                 if let Message::Commit { .. }
                 | Message::Inform { .. }
