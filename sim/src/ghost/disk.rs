@@ -3,7 +3,7 @@
 use zabrus_core::io::Input;
 use zabrus_core::storage::segment::{BLOCK_BYTES, Header, Records};
 use zabrus_core::storage::{Directory, DiskOperation, FileName, FileOperation, Recovered, Standing, recover};
-use zabrus_core::{Bytes, Epoch, Position, ServerId};
+use zabrus_core::{Bytes, Epoch, Position, Replica, ServerId};
 
 use super::durable::Durable;
 use super::server::Structural;
@@ -264,6 +264,16 @@ impl Ghost {
     fn learn(&mut self, server: ServerId, recovered: &Recovered) -> Checked {
         let mut previous = label(recovered);
         for entry in &recovered.entries {
+            self.learn_one(server, previous, entry.position, || entry.payload.clone())?;
+            previous = entry.position;
+        }
+        Ok(())
+    }
+
+    /// A disk that swallowed a write never shows what its server believes to have stored.
+    pub(super) fn learn_memory(&mut self, server: ServerId, replica: &Replica) -> Checked {
+        let mut previous = replica.storage().base();
+        for entry in replica.storage().entries_after(previous.zxid) {
             self.learn_one(server, previous, entry.position, || entry.payload.clone())?;
             previous = entry.position;
         }

@@ -42,7 +42,12 @@ impl Ghost {
                 self.asked_of_disk(server, operation);
                 Ok(())
             }
-            Output::Event(event) => self.event(server, event, &replica.status()),
+            Output::Event(event) => {
+                if matches!(event, Event::EpochEstablished { .. }) && self.servers[&server].harmed {
+                    self.learn_memory(server, replica)?;
+                }
+                self.event(server, event, &replica.status())
+            }
             _ => Ok(()),
         }
     }
