@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde_json::json;
 
+use super::campaign::{Campaign, Failure, default_jobs};
 #[cfg(feature = "mutants")]
 use super::mutants;
-use super::campaign::{Campaign, Failure, default_jobs};
 use super::{Colour, Console, GREEN, List, Scenarios, Stop, UNEXPECTED, exit_code, summary};
 use crate::engine::Engine;
 use crate::scenario::{Scenario, library};

@@ -192,6 +192,29 @@ fn json_names_what_scripts_need() {
     );
 }
 
+/// The mutants of a fake engine do nothing, so that no test disturbs another.
+#[test]
+#[cfg(feature = "mutants")]
+fn a_scenario_that_does_not_kill_its_mutant_has_failed() {
+    let folder = Folder::new("kills");
+    let text = "# Too kind\n\nservers = 3\nkills = [\"M65\"]\n[[step]]\ndo = \"heal\"\n";
+    std::fs::write(folder.0.join("kind.scenario"), text).unwrap();
+    let (code, text) = folder.command(&Fake::default(), "scenarios kind");
+    assert_eq!(code, UNEXPECTED);
+    assert!(text.contains("does not kill M65") && text.contains("1 failed"), "{text}");
+}
+
+#[test]
+#[cfg(feature = "mutants")]
+fn a_kill_comes_with_the_command_that_replays_it() {
+    let fake = Fake { violating: vec![3], ..Fake::default() };
+    let (_, text) = command(&fake, "mutants m65 --seeds 3..9");
+    let replay = "zabrus-sim -- replay --seed 3 --mutant M65";
+    assert!(text.contains(&format!("cargo run --release --features mutants --bin {replay}")), "{text}");
+    assert_eq!(command(&fake, "replay --seed 3 --mutant M65").0, VIOLATION);
+    assert_eq!(command(&fake, "replay --seed 3 --mutant M99").0, USAGE);
+}
+
 #[test]
 fn hashes_are_printed_in_the_order_of_the_seeds() {
     let (_, text) = command(&Fake::default(), "run --seeds 3..6 --hashes --jobs 3");

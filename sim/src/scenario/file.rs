@@ -30,7 +30,7 @@ struct File {
     #[serde(default)]
     bugs: Vec<String>,
     #[serde(default)]
-    kills: Vec<String>,
+    kills: Vec<Spanned<String>>,
     start: Option<Spanned<String>>,
     recovers: Option<bool>,
     #[serde(default)]
@@ -209,7 +209,8 @@ impl Reader<'_> {
             Some(text) => self.start(text, &servers)?,
         };
         let steps = file.step.iter().map(|step| self.step(step, &servers)).collect::<Result<_, _>>()?;
-        let (name, path, bugs, kills) = (name.into(), path.into(), file.bugs, file.kills);
+        let kills = file.kills.into_iter().map(mutant).collect::<Result<_, _>>()?;
+        let (name, path, bugs) = (name.into(), path.into(), file.bugs);
         Ok(Scenario { name, path, story, bugs, kills, settings, start, steps })
     }
 
@@ -312,6 +313,16 @@ impl Reader<'_> {
         let literal = &self.text[span.clone()];
         span.start + literal.find(text).unwrap_or(0)
     }
+}
+
+/// Only a build with mutants knows their names.
+fn mutant(name: Spanned<String>) -> Result<String, Mistake> {
+    #[cfg(feature = "mutants")]
+    if !zabrus_core::mutation::Mutation::ALL.iter().any(|mutant| format!("{mutant:?}") == *name.get_ref()) {
+        let message = format!("there is no mutant `{}`; expected one such as M01", name.get_ref());
+        return Err(Mistake { span: name.span(), message });
+    }
+    Ok(name.into_inner())
 }
 
 fn exist(named: &[ServerId], servers: &[ServerId], span: &Range<usize>) -> Result<(), Mistake> {
