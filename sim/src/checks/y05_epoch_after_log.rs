@@ -2,7 +2,7 @@
 //! of e is there (ZOOKEEPER-4643).
 //!
 //! One thing may take it away again: TRUNC by the established leader of a later epoch, which this
-//! server promised. That leader's initial history holds all that is or can be committed in earlier
+//! server promised, or follows uncounted. That leader's initial history holds all that is or can be committed in earlier
 //! epochs (Y3). If it lacks the initial history of e, nothing was committed in e; whatever was
 //! committed before is in both histories, so it was not cut; and whatever this server lacks is, or
 //! will be, committed by a quorum with a later current epoch, which wins every election against it.
@@ -16,7 +16,7 @@ use crate::ghost::durable::Durable;
 use crate::ghost::history::History;
 
 /// Judges D_i against the initial history of its current epoch. `later` are the initial histories of
-/// the established epochs after it that the server promised. A server that admits damage is exempt:
+/// the established epochs after it that the server promised or follows. A server that admits damage is exempt:
 /// it says itself that its log does not reach its epoch.
 pub fn check(
     history: &History,

@@ -184,8 +184,8 @@ impl Ghost {
         if facts.excused(initial) {
             return Ok(());
         }
-        let promised = epoch.0 + 1..=durable.epochs.accepted_epoch.0;
-        let later = promised.filter_map(|later| self.epochs.initial(Epoch(later)));
+        let synchronized = epoch.0 + 1..=durable.epochs.accepted_epoch.max(facts.followed).0;
+        let later = synchronized.filter_map(|later| self.epochs.initial(Epoch(later)));
         let verdict = y05_epoch_after_log::check(&self.history, epoch, initial, later, &durable);
         self.judge(Rule::Y5, server, verdict)
     }
