@@ -17,7 +17,13 @@ use crate::counters::Mark;
 impl Ghost {
     /// Takes note of what a server takes for committed and has delivered.
     pub(super) fn progress(&mut self, server: ServerId, status: &Status) -> Checked {
-        let before = self.servers[&server].status;
+        let facts = self.facts(server);
+        let before = facts.status;
+        let learns = matches!(status.role, Role::Following | Role::Observing);
+        if let Some(epoch) = status.epoch.filter(|_| learns || status.serving) {
+            facts.life.epoch = Some(epoch);
+            facts.followed = facts.followed.max(epoch);
+        }
         if let (Role::Leading, Phase::Broadcast, Some(epoch)) = (status.role, status.phase, status.epoch)
             && self.epochs.record(epoch).committed < status.committed
         {

@@ -95,11 +95,6 @@ impl Ghost {
         }
         let facts = self.facts(server);
         facts.life.repaired |= !matches!(status.role, Role::Settling | Role::Halted);
-        let learns = matches!(status.role, Role::Following | Role::Observing);
-        if let Some(epoch) = status.epoch.filter(|_| learns || status.serving) {
-            facts.life.epoch = Some(epoch);
-            facts.followed = facts.followed.max(epoch);
-        }
         let verdict = b13_monotone_commit::check(before.as_ref(), status, facts.life.repaired);
         self.judge(Rule::B13, server, verdict)?;
         self.progress(server, status)?;
