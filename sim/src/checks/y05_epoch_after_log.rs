@@ -6,7 +6,7 @@
 //! epochs (Y3). If it lacks the initial history of e, nothing was committed in e; whatever was
 //! committed before is in both histories, so it was not cut; and whatever this server lacks is, or
 //! will be, committed by a quorum with a later current epoch, which wins every election against it.
-//! R1 judges the same states without this argument.
+//! A loss of power may leave any part of what was to be cut. R1 judges the same states without this argument.
 
 use zabrus_core::storage::Standing;
 use zabrus_core::{Epoch, Position};
@@ -26,7 +26,15 @@ pub fn check(
     durable: &Durable,
 ) -> Verdict {
     let sound = durable.usable && durable.epochs.standing == Standing::Sound;
-    let mut cut = || later.any(|later| history.is_prefix(durable.last, later));
+    let cut_by = |later: Position| {
+        let half_way = || {
+            !history.is_prefix(initial, later)
+                && history.is_prefix(durable.last, initial)
+                && durable.holds(history, history.common(initial, later))
+        };
+        history.is_prefix(durable.last, later) || half_way()
+    };
+    let mut cut = || later.any(cut_by);
     ensure(!sound || durable.holds(history, initial) || cut(), || {
         format!(
             "its disk has current epoch {epoch} but only {}, without the epoch's initial history up to {initial}",
@@ -39,7 +47,7 @@ pub fn check(
 mod tests {
     use super::*;
     use crate::ghost::durable::testing::{sound, standing};
-    use crate::ghost::history::testing::{at, history};
+    use crate::ghost::history::testing::{add, at, history};
 
     #[test]
     fn the_epoch_is_never_durable_before_its_history() {
@@ -51,6 +59,20 @@ mod tests {
         assert!(judge(standing(sound(1, 2, short), Standing::Damaged(full.zxid))).is_ok());
         let cut = |later: Position| check(&history, Epoch(2), full, [later].into_iter(), &sound(1, 2, short));
         assert!(cut(short).is_ok(), "the leader of a later epoch cut it");
-        assert!(cut(Position::EMPTY).is_err(), "the leader of a later epoch has not even that");
+        assert!(cut(Position::EMPTY).is_ok(), "it was about to cut that, too");
+    }
+
+    #[test]
+    fn a_cut_below_what_the_later_leader_has_is_seen() {
+        let mut history = history(&[(1, 1), (1, 2), (1, 3), (1, 4)], 0);
+        let fork = |counter| at(&history, 1, counter);
+        let (one, two, three, four) = (fork(1), fork(2), fork(3), fork(4));
+        let later = add(&mut history, two, 3, 1);
+        let other = add(&mut history, one, 4, 1);
+        let judge = |last| check(&history, Epoch(2), four, [later].into_iter(), &sound(1, 2, last));
+        assert!(judge(two).is_ok() && judge(three).is_ok() && judge(later).is_ok());
+        assert!(judge(other).is_err(), "neither its old history nor the later leader's");
+        let grows = |last| check(&history, Epoch(2), three, [four].into_iter(), &sound(1, 2, last));
+        assert!(grows(three).is_ok());
     }
 }

@@ -41,6 +41,13 @@ pub fn output(output: &Output, leading: bool) -> Verdict {
     ensure(!caused, || format!("an input of another link or life made it do this: {output:?}"))
 }
 
+/// Judges why a learner left: its leader never sends what it must refuse, if both know what they
+/// stored and the links keep their contract (COMMIT that finds nothing, ZOOKEEPER-4394).
+pub fn refused(why: Departure) -> Verdict {
+    let refused = matches!(why, Departure::ProtocolError | Departure::HistoryMismatch);
+    ensure(!refused, || format!("it refuses what its leader sends: {why:?}"))
+}
+
 #[cfg(test)]
 mod tests {
     use zabrus_core::event::Role;
@@ -78,5 +85,11 @@ mod tests {
         let left = |why| Output::Event(Event::Left { role: Role::Following, why });
         assert!(output(&left(Departure::LeaderSilent), false).is_ok());
         assert!(output(&left(Departure::HistoryMismatch), false).is_err());
+    }
+
+    #[test]
+    fn a_learner_that_refuses_its_leader_is_seen() {
+        assert!(refused(Departure::LeaderSilent).is_ok() && refused(Departure::LinkBroken).is_ok());
+        assert!(refused(Departure::ProtocolError).is_err() && refused(Departure::HistoryMismatch).is_err());
     }
 }

@@ -171,6 +171,19 @@ impl History {
         }
     }
 
+    /// The longest common prefix of the histories that end at `one` and at `other`.
+    #[must_use]
+    pub fn common(&self, one: Position, other: Position) -> Position {
+        let mut cursor = one;
+        while !self.is_prefix(cursor, other) {
+            match self.known(cursor.zxid) {
+                Some(known) => cursor = known.previous,
+                None => return Position::EMPTY,
+            }
+        }
+        cursor
+    }
+
     /// The committed part of the history that ends at `end`; the rest, newest first, goes to
     /// `uncommitted`.
     pub fn committed_part(&self, end: Position, mut uncommitted: impl FnMut(Position)) -> Position {
@@ -232,6 +245,8 @@ mod tests {
         assert!(history.is_prefix(old, fork) && !history.is_prefix(fork, end));
         assert!(!history.is_prefix(at(&history, 1, 2), fork));
         assert!(!history.is_prefix(end, old));
+        assert_eq!(history.common(end, fork), old);
+        assert_eq!(history.common(fork, fork), fork);
     }
 
     #[test]

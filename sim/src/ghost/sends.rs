@@ -302,7 +302,12 @@ impl Ghost {
                     self.counters.saw(Mark::TwoLeaders);
                 }
             }
-            Event::Left { why, .. } => {
+            Event::Left { role, why } => {
+                let learns = matches!(role, Role::Following | Role::Observing);
+                let trusted = !self.servers.values().any(|facts| facts.harmed);
+                if learns && trusted && self.servers[&server].config.link_checks {
+                    self.judge(Rule::Y12, server, y12_stale_input::refused(*why))?;
+                }
                 let life = &mut self.facts(server).life;
                 life.leading = None;
                 life.open.clear();
