@@ -50,20 +50,6 @@ impl Durable {
         self
     }
 
-    /// Whether a running server may say that this is its durable state: what its log raises counts
-    /// for itself only from its next start.
-    #[must_use]
-    pub fn is_said_by(&self, epochs: Epochs, last: Zxid) -> bool {
-        let raised = last.epoch() == self.epochs.current_epoch && epochs.current_epoch < last.epoch();
-        last == self.last.zxid
-            && epochs.standing == self.epochs.standing
-            && (raised || (epochs.current_epoch, epochs.accepted_epoch) == self.numbers())
-    }
-
-    fn numbers(&self) -> (Epoch, Epoch) {
-        (self.epochs.current_epoch, self.epochs.accepted_epoch)
-    }
-
     /// Whether D ⊒ the history that ends at `position`.
     #[must_use]
     pub fn holds(&self, history: &History, position: Position) -> bool {

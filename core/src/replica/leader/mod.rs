@@ -210,16 +210,14 @@ impl Leader {
         let (sync_limit, init_limit) =
             (server.ticks(server.config.sync_limit), server.ticks(server.config.init_limit));
         let own_boot = server.boot;
-        let handler = match self.learners.get_mut(&peer) {
-            Some(handler) if handler.link.incarnation == incarnation && boot == own_boot || mutated!(M77) => {
-                handler
-            }
-            _ => {
-                server.emit(Event::StaleFrame { peer });
-                return Ok(());
-            }
+        let own = |handler: &Handler| handler.link.incarnation == incarnation && boot == own_boot;
+        let Some(handler) = self.learners.get_mut(&peer).filter(|handler| own(handler) || mutated!(M77))
+        else {
+            server.emit(Event::StaleFrame { peer });
+            return Ok(());
         };
-        match handler.link.arrived(sequence, checks) {
+        let arrival = if own(handler) { handler.link.arrived(sequence, checks) } else { Arrival::Next };
+        match arrival {
             Arrival::Duplicate => return Ok(()),
             Arrival::Gap => {
                 self.drop_learner(server, peer, "a frame is missing");
