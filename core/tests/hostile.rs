@@ -1,0 +1,59 @@
+//! Peers and clients that do not keep to the protocol. Nothing that they say makes a server
+//! panic, hang, or give up what is committed.
+
+mod common;
+
+use common::bench::{Bench, history, zxid};
+use zabrus_core::event::Departure;
+use zabrus_core::message::Message;
+use zabrus_core::quorum::Ensemble;
+use zabrus_core::storage::Standing;
+use zabrus_core::{Epoch, Position, Zxid};
+
+fn follower() -> Bench {
+    Bench::new(1, Ensemble::plain(3, 0), |_| {})
+}
+
+#[test]
+fn a_proposal_that_skips_a_transaction_is_refused() {
+    let mut bench = follower();
+    bench.follow(3, 1);
+    bench.propose(3, 1, Zxid::ZERO, zxid(1, 1));
+    bench.propose(3, 1, zxid(1, 1), zxid(1, 3));
+    assert_eq!(bench.why_it_left(), Some(Departure::HistoryMismatch));
+    assert_eq!(bench.replica.status().logged.zxid, zxid(1, 1));
+}
+
+#[test]
+fn a_proposal_of_a_later_epoch_than_its_leaders_is_refused() {
+    let mut bench = follower();
+    bench.follow(3, 1);
+    bench.propose(3, 1, Zxid::ZERO, zxid(u32::MAX, 1));
+    assert_eq!(bench.why_it_left(), Some(Departure::HistoryMismatch));
+    assert_eq!(bench.replica.status().epochs.accepted_epoch, Epoch(1));
+}
+
+#[test]
+fn a_transaction_that_cannot_be_decoded_is_refused_before_it_is_logged() {
+    let mut bench = follower();
+    bench.follow(3, 1);
+    let payload = b"\xff\xff".as_slice().into();
+    bench.say(3, Message::Proposal { epoch: Epoch(1), previous: Zxid::ZERO, zxid: zxid(1, 1), payload });
+    assert_eq!(bench.why_it_left(), Some(Departure::ProtocolError));
+    assert_eq!(bench.replica.status().logged, Position::EMPTY);
+}
+
+#[test]
+fn a_snapshot_that_ends_before_the_applied_state_is_refused() {
+    let mut bench = follower();
+    bench.follow(3, 1);
+    bench.propose(3, 1, Zxid::ZERO, zxid(1, 1));
+    bench.say(3, Message::Commit { epoch: Epoch(1), zxid: zxid(1, 1) });
+    bench.connect(3);
+    assert_eq!(bench.why_it_left(), Some(Departure::LinkBroken));
+    bench.promise_to(2, 2);
+    bench.say(2, Message::Snap { epoch: Epoch(2), label: Position::EMPTY });
+    assert_eq!(bench.why_it_left(), Some(Departure::HistoryMismatch));
+    assert_eq!(bench.replica.status().applied.zxid, zxid(1, 1));
+}
+
