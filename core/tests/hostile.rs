@@ -44,6 +44,17 @@ fn a_transaction_that_cannot_be_decoded_is_refused_before_it_is_logged() {
 }
 
 #[test]
+fn a_commit_that_names_no_transaction_commits_what_lies_before_it() {
+    let mut bench = follower();
+    bench.synchronize_with(3, 2);
+    bench.propose(3, 2, Zxid::ZERO, zxid(1, 1));
+    bench.propose(3, 2, zxid(1, 1), zxid(2, 1));
+    bench.say(3, Message::Commit { epoch: Epoch(2), zxid: zxid(1, 7) });
+    let status = bench.replica.status();
+    assert_eq!((status.committed, status.applied.zxid), (zxid(1, 1), zxid(1, 1)));
+}
+
+#[test]
 fn a_snapshot_that_ends_before_the_applied_state_is_refused() {
     let mut bench = follower();
     bench.follow(3, 1);

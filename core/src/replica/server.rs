@@ -135,7 +135,8 @@ impl Server {
     /// Learns that everything up to `zxid` is committed. Only what the log holds counts; the
     /// caller vouches that the log is a prefix of its leader's history (invariants.md Y6).
     pub(super) fn learn_commit(&mut self, zxid: Zxid) {
-        let zxid = zxid.min(self.storage.last().zxid);
+        // A leader may name no transaction at all, or one that is still to come.
+        let Some(Position { zxid, .. }) = self.storage.position_upto(zxid) else { return };
         if zxid > self.committed {
             self.committed = zxid;
             if zxid > self.storage.durable() {
