@@ -68,3 +68,36 @@ fn a_snapshot_that_ends_before_the_applied_state_is_refused() {
     assert_eq!(bench.replica.status().applied.zxid, zxid(1, 1));
 }
 
+/// A leader with some state and an empty memory, so that an empty learner needs a snapshot.
+fn leader_with_a_snapshot(disk_sync_percent: u32) -> Bench {
+    let mut bench = Bench::new(3, Ensemble::plain(3, 0), |config| {
+        config.sync_window = 0;
+        config.snapshot_interval = 8;
+        config.chunk_bytes = 1;
+        config.disk_sync_percent = disk_sync_percent;
+    });
+    bench.lead(&[2]);
+    for counter in 1..=20 {
+        bench.create(1, &format!("/n{counter}"), b"data");
+        bench.say(2, Message::Ack { epoch: Epoch(1), zxid: zxid(1, counter) });
+    }
+    assert_eq!(bench.replica.status().applied.zxid, zxid(1, 20));
+    assert_eq!(bench.replica.storage().base().zxid, zxid(1, 20));
+    bench
+}
+
+#[test]
+fn a_learner_that_acknowledges_chunks_which_it_was_not_sent_is_dropped() {
+    let mut bench = leader_with_a_snapshot(0);
+    bench.introduce(1, 0);
+    bench.promise(1, Some(0), &[Position::EMPTY], Standing::Sound);
+    let chunks = |messages: Vec<Message>| {
+        messages.iter().filter(|message| matches!(message, Message::SnapChunk { .. })).count()
+    };
+    assert_eq!(chunks(bench.heard(1)), 4);
+    bench.say(1, Message::SnapChunkStored { epoch: Epoch(1), index: 0 });
+    assert_eq!(chunks(bench.heard(1)), 1);
+    bench.say(1, Message::SnapChunkStored { epoch: Epoch(1), index: u64::MAX });
+    assert!(bench.was_reset(1));
+}
+

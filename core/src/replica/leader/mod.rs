@@ -267,7 +267,9 @@ impl Leader {
                 handler.stage = LearnerStage::Positioned;
                 self.on_promise(server, peer)?;
             }
-            (LearnerStage::Receiving { .. }, Message::SnapChunkStored { index, .. }) => {
+            (LearnerStage::Receiving { sent, .. }, Message::SnapChunkStored { index, .. })
+                if index < *sent =>
+            {
                 handler.chunk_stored(server, epoch, index, end);
                 self.pin(server);
             }
