@@ -101,3 +101,34 @@ fn a_learner_that_acknowledges_chunks_which_it_was_not_sent_is_dropped() {
     assert!(bench.was_reset(1));
 }
 
+#[test]
+fn what_an_earlier_leadership_read_from_the_disk_is_not_sent_to_another_learner() {
+    let mut bench = leader_with_a_snapshot(u32::MAX);
+    bench.hold_reads = true;
+    let history = history(&[]);
+    bench.introduce(1, 0);
+    bench.promise(1, Some(0), &history, Standing::Sound);
+    assert_eq!(bench.held.len(), 1);
+    // It loses its leadership, gets another, and now the other server needs older transactions.
+    bench.connect(2);
+    bench.wait(zabrus_core::Duration::from_seconds(5));
+    assert_eq!(bench.why_it_left(), Some(Departure::QuorumLost));
+    bench.elect(3);
+    bench.introduce(2, 1);
+    let entries = bench.replica.storage().last();
+    bench.promise(2, Some(1), &[Position::EMPTY, entries], Standing::Sound);
+    bench.heard(1);
+    bench.introduce(1, 0);
+    let third = bench.held.len();
+    let behind = Position { zxid: zxid(1, 3), ..Position::EMPTY };
+    bench.promise(1, Some(0), &[Position::EMPTY, behind], Standing::Sound);
+    assert_eq!(bench.held.len(), third, "one reading at a time");
+    bench.hold_reads = false;
+    let completion = bench.held.pop_front().unwrap();
+    bench.step(zabrus_core::Input::Disk(completion));
+    let proposed = bench.heard(1).into_iter().find_map(|message| match message {
+        Message::Proposal { previous, zxid, .. } => Some((previous, zxid)),
+        _ => None,
+    });
+    assert_eq!(proposed, None, "the log does not hold what it claims to have: a snapshot");
+}

@@ -39,6 +39,8 @@ pub(super) struct Server {
     pub(super) pinned: Option<Zxid>,
     /// Links opened in this boot.
     attempts: u64,
+    /// Readings of the log asked for in this boot, by this leadership and those before it.
+    reads: u64,
     pub(super) outputs: VecDeque<Output>,
     #[cfg(feature = "mutants")]
     pub(super) planted: super::planted::Planted,
@@ -62,6 +64,7 @@ impl Server {
             installing: None,
             pinned: None,
             attempts: 0,
+            reads: 0,
             outputs: VecDeque::new(),
             #[cfg(feature = "mutants")]
             planted: super::planted::Planted::default(),
@@ -97,6 +100,13 @@ impl Server {
     pub(super) fn next_link(&mut self) -> LinkIncarnation {
         self.attempts += 1;
         LinkIncarnation { boot: self.boot, attempt: self.attempts }
+    }
+
+    /// Names a reading of the log. One that an earlier leadership asked for may still be under way,
+    /// and must not be taken for one of the present.
+    pub(super) fn next_read(&mut self) -> u64 {
+        self.reads += 1;
+        self.reads
     }
 
     /// A state that was read from the disk, or came from the leader.

@@ -39,7 +39,6 @@ pub(in crate::replica) struct Leader {
     pings: u64,
     /// Something waits for a quorum to confirm the leadership.
     ping_wanted: bool,
-    reads: u64,
 }
 
 enum Stage {
@@ -80,7 +79,6 @@ impl Leader {
             next_check: now + server.config.tick_time,
             pings: 0,
             ping_wanted: false,
-            reads: 0,
         };
         leader.announce(server);
         Ok(leader)

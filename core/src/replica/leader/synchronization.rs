@@ -25,8 +25,7 @@ impl Leader {
     pub(super) fn synchronize(&mut self, server: &mut Server, peer: ServerId) {
         let end = self.end(server);
         let epoch = self.epoch;
-        self.reads += 1;
-        let token = self.reads;
+        let token = server.next_read();
         if let Some(handler) = self.learners.get_mut(&peer) {
             handler.synchronize(server, epoch, end, token);
         }
