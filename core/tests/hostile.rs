@@ -132,3 +132,42 @@ fn what_an_earlier_leadership_read_from_the_disk_is_not_sent_to_another_learner(
     });
     assert_eq!(proposed, None, "the log does not hold what it claims to have: a snapshot");
 }
+
+fn answer_ping(bench: &mut Bench, peer: u64) {
+    let pings = bench.heard(peer).into_iter().filter(|message| matches!(message, Message::Ping { .. }));
+    let ping = pings.last().expect("a ping");
+    bench.say(peer, ping);
+}
+
+#[test]
+fn a_sync_of_an_earlier_link_is_not_answered_on_a_later_one() {
+    let mut bench = Bench::new(3, Ensemble::plain(3, 0), |_| {});
+    bench.lead(&[1, 2]);
+    bench.say(1, Message::Sync { epoch: Epoch(1), number: 1 });
+    bench.introduce(1, 1);
+    bench.promise(1, Some(1), &[Position::EMPTY], Standing::Sound);
+    bench.accept(1);
+    bench.heard(1);
+    answer_ping(&mut bench, 2);
+    let answered = bench.heard(1).iter().any(|message| matches!(message, Message::Sync { .. }));
+    assert!(!answered, "its number means another request there");
+}
+
+#[test]
+fn a_blank_server_that_opens_a_new_link_is_let_in_on_that_one() {
+    let mut bench = Bench::new(3, Ensemble::plain(3, 0), |_| {});
+    bench.lead(&[2]);
+    bench.introduce(1, 0);
+    bench.promise(1, None, &[Position::EMPTY], Standing::Blank);
+    bench.accept(1);
+    bench.open(1);
+    answer_ping(&mut bench, 2);
+    let welcome = |message: &Message| matches!(message, Message::UpToDate { .. });
+    assert!(!bench.heard(1).iter().any(welcome), "it has not even introduced itself");
+    bench.introduce(1, 0);
+    bench.promise(1, None, &[Position::EMPTY], Standing::Blank);
+    bench.accept(1);
+    answer_ping(&mut bench, 2);
+    assert!(bench.heard(1).iter().any(welcome));
+}
+

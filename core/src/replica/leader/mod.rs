@@ -309,7 +309,8 @@ impl Leader {
                 self.propose(server, write)?;
             }
             (LearnerStage::Forwarding, Message::Sync { number, .. }) if handler.welcomed => {
-                self.ask(server, Asker::Learner(peer, number));
+                let link = handler.link.incarnation;
+                self.ask(server, Asker::Learner(peer, link, number));
             }
             _ => return Ok(false),
         }

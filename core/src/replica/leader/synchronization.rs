@@ -71,7 +71,8 @@ impl Leader {
             return;
         }
         if handler.promise.is_some_and(|promise| promise.standing == Standing::Blank) {
-            self.ask(server, Asker::Blank(peer));
+            let link = handler.link.incarnation;
+            self.ask(server, Asker::Blank(peer, link));
         } else {
             self.let_in(server, peer);
         }
