@@ -4,11 +4,16 @@
 mod common;
 
 use common::bench::{Bench, history, zxid};
+use zabrus_core::codec::RECORD_LIMIT;
+use zabrus_core::config::Config;
 use zabrus_core::event::Departure;
+use zabrus_core::io::ClientId;
 use zabrus_core::message::Message;
 use zabrus_core::quorum::Ensemble;
+use zabrus_core::service::{Change, Operation, Origin, REQUEST_LIMIT, Write};
 use zabrus_core::storage::Standing;
-use zabrus_core::{Epoch, Position, Zxid};
+use zabrus_core::storage::{DiskCompletion, Storage, recover};
+use zabrus_core::{Epoch, Position, ServerId, Zxid, codec};
 
 fn follower() -> Bench {
     Bench::new(1, Ensemble::plain(3, 0), |_| {})
@@ -171,3 +176,37 @@ fn a_blank_server_that_opens_a_new_link_is_let_in_on_that_one() {
     assert!(bench.heard(1).iter().any(welcome));
 }
 
+#[test]
+fn a_request_that_would_not_fit_into_a_frame_is_refused() {
+    let mut bench = Bench::new(3, Ensemble::plain(3, 0), |_| {});
+    bench.lead(&[1, 2]);
+    bench.create(5, "/large", &vec![7; RECORD_LIMIT - 100]);
+    assert_eq!(bench.closed, [ClientId(5)]);
+    bench.create(6, "/small", &vec![7; REQUEST_LIMIT - 100]);
+    assert_eq!(bench.replica.status().logged.zxid, zxid(1, 1));
+
+    let origin = Origin { server: ServerId(1), boot: 1, client: ClientId(1), xid: 1 };
+    let change = Change::Create { path: "/large".into(), data: vec![7; 2 * REQUEST_LIMIT].into() };
+    let payload = codec::encode(&Write { origin, change }).into();
+    bench.say(1, Message::Request { epoch: Epoch(1), number: 1, payload });
+    assert!(bench.was_reset(1));
+    assert_eq!(bench.replica.status().logged.zxid, zxid(1, 1));
+}
+
+#[test]
+fn a_logged_transaction_that_cannot_be_decoded_halts_its_server() {
+    let mut bench = Bench::new(1, Ensemble::plain(1, 0), |_| {});
+    let config = Config::new(ServerId(1), Ensemble::plain(1, 0));
+    let mut recovered = recover(&config, &bench.disk).unwrap();
+    let mut storage = Storage::new(&config, &mut recovered, 99);
+    storage.append(zxid(1, 1), b"\xff\xff".as_slice().into());
+    while let Some(asked) = storage.poll_operation() {
+        let result = bench.disk.carry_out(asked.operation);
+        storage.handle(DiskCompletion { id: asked.id, result });
+    }
+    bench.restart(|_| {});
+    bench.elect(1);
+    assert!(bench.halted);
+    bench.request(1, 1, Operation::Sync);
+    assert!(bench.replica.deadline() == zabrus_core::Instant::NEVER);
+}

@@ -18,7 +18,7 @@ use crate::identity::{Epoch, Position, ServerId};
 use crate::io::{ConnectionId, Output};
 use crate::message::{Frame, LinkIncarnation, Message};
 use crate::mutated;
-use crate::service::{Preparer, Write};
+use crate::service::{Preparer, WRITE_LIMIT, Write};
 use crate::storage::StorageEvent;
 use crate::time::{Duration, Instant};
 
@@ -302,7 +302,7 @@ impl Leader {
                     return Ok(false);
                 }
                 let Ok(write) = crate::codec::decode::<Write>(&payload) else { return Ok(false) };
-                if write.origin.server != peer {
+                if write.origin.server != peer || payload.len() > WRITE_LIMIT {
                     return Ok(false);
                 }
                 handler.requests = number;
