@@ -1,6 +1,7 @@
 //! What a server has in every role: its disk, its state, its connections and its clients.
 
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::format;
 use alloc::vec::Vec;
 
 use rand_chacha::ChaCha8Rng;
@@ -13,7 +14,7 @@ use crate::identity::{Position, ServerId, Zxid};
 use crate::io::{ConnectionId, Output};
 use crate::message::LinkIncarnation;
 use crate::service::{Transaction, Tree, TreeBuilder};
-use crate::storage::{Standing, Storage};
+use crate::storage::{DiskError, Standing, Storage};
 use crate::time::{Duration, Instant, Now};
 
 pub(super) struct Server {
@@ -158,23 +159,30 @@ impl Server {
     /// Applies what is committed and durable (R6). Returns whether anything was.
     pub(super) fn deliver(&mut self) -> bool {
         let target = self.committed.min(self.storage.durable());
-        if target <= self.applied.zxid {
+        if target <= self.applied.zxid || self.storage.has_failed() {
             return false;
         }
         let mut delivered = 0;
+        let mut unreadable = None;
         for entry in self.storage.entries_after(self.applied.zxid) {
             if entry.position.zxid > target {
                 break;
             }
+            let Ok(transaction) = Transaction::decode(&entry.payload) else {
+                unreadable = Some(entry.position);
+                break;
+            };
             delivered += 1;
-            // The digest chain vouches for these bytes since their leader encoded them.
-            let transaction =
-                Transaction::decode(&entry.payload).expect("a logged transaction was encoded by its leader");
             self.tree.apply(&transaction);
             self.applied = entry.position;
             if transaction.origin.server == self.config.id && transaction.origin.boot == self.boot {
                 self.clients.committed(&transaction, entry.position.zxid);
             }
+        }
+        if let Some(position) = unreadable {
+            // Whole and in its place, and yet nothing that this program knows: perhaps another
+            // version wrote it. To go on without it would be to diverge.
+            self.storage.fail(format!("the log at {position} holds no transaction"), DiskError::Failed);
         }
         self.snapshot += delivered;
         assert!(

@@ -248,7 +248,13 @@ impl Storage {
         }
     }
 
-    pub(super) fn fail(&mut self, what: String, error: DiskError) {
+    /// Whether [`StorageEvent::Failed`] was or will be reported.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.failed
+    }
+
+    pub(crate) fn fail(&mut self, what: String, error: DiskError) {
         self.failed = true;
         self.device.stop();
         self.queue.clear();
