@@ -14,7 +14,8 @@ use crate::identity::{Epoch, Position, ServerId, Zxid};
 use crate::io::{ClientId, ConnectionId, Output};
 use crate::message::{Frame, LinkIncarnation, Message};
 use crate::mutated;
-use crate::service::{TreeBuilder, Write};
+use crate::service::{Transaction, TreeBuilder, Write};
+use crate::storage::segment::follows;
 use crate::storage::{Epochs, Standing, StorageEvent};
 use crate::time::{Duration, Instant};
 
@@ -306,12 +307,7 @@ impl Learner {
         match (self.stage, message) {
             (Stage::Promised, Message::Diff { base, end, .. }) => self.on_diff(server, base, end),
             (Stage::Promised, Message::Trunc { to, .. }) => self.on_trunc(server, to),
-            (Stage::Promised, Message::Snap { label, .. }) => {
-                server.storage.begin_install(label);
-                server.installing = Some(TreeBuilder::default());
-                self.stage = Stage::Receiving { label, next: 0 };
-                Ok(())
-            }
+            (Stage::Promised, Message::Snap { label, .. }) => self.on_snap(server, label),
             (Stage::Receiving { label, next }, Message::SnapChunk { label: of, index, bytes, last, .. })
                 if of == label.zxid && index == next =>
             {
@@ -406,6 +402,17 @@ impl Learner {
         Ok(())
     }
 
+    fn on_snap(&mut self, server: &mut Server, label: Position) -> Step {
+        // As with TRUNC: what is applied was committed, and stays (invariants.md Y8).
+        if label.zxid < server.applied.zxid || Some(label.zxid.epoch()) > self.epoch {
+            return Err(Departure::HistoryMismatch);
+        }
+        server.storage.begin_install(label);
+        server.installing = Some(TreeBuilder::default());
+        self.stage = Stage::Receiving { label, next: 0 };
+        Ok(())
+    }
+
     fn on_chunk(
         &mut self,
         server: &mut Server,
@@ -439,8 +446,14 @@ impl Learner {
         if zxid <= last && !server.config.link_checks {
             return Ok(()); // Only without the link layer: a duplicate.
         }
-        if previous != last || zxid <= last {
+        // R4; and no leader has transactions of a later epoch than its own.
+        if previous != last || !follows(last, zxid) || Some(zxid.epoch()) > self.epoch {
             return Err(Departure::HistoryMismatch);
+        }
+        // What is logged must be applied one day: now is the last time to refuse it.
+        if Transaction::decode(&payload).is_err() {
+            server.emit(Event::LinkBroken { peer: self.leader, reason: "an unreadable transaction" });
+            return Err(Departure::ProtocolError);
         }
         server.storage.append(zxid, payload);
         #[cfg(feature = "mutants")]

@@ -18,7 +18,7 @@ use crate::identity::{Epoch, Position, ServerId, Zxid};
 use crate::io::{ConnectionId, Output};
 use crate::message::{Frame, LinkIncarnation, Message};
 use crate::mutated;
-use crate::service::{Preparer, Write};
+use crate::service::{Preparer, WRITE_LIMIT, Write};
 use crate::storage::StorageEvent;
 use crate::time::{Duration, Instant};
 
@@ -37,7 +37,6 @@ pub(in crate::replica) struct Leader {
     pings: u64,
     /// Something waits for a quorum to confirm the leadership.
     ping_wanted: bool,
-    reads: u64,
 }
 
 enum Stage {
@@ -77,7 +76,6 @@ impl Leader {
             next_check: now + server.config.tick_time,
             pings: 0,
             ping_wanted: false,
-            reads: 0,
         };
         leader.announce(server);
         Ok(leader)
@@ -262,7 +260,9 @@ impl Leader {
                 handler.stage = LearnerStage::Positioned;
                 self.on_promise(server, peer)?;
             }
-            (LearnerStage::Receiving { .. }, Message::SnapChunkStored { index, .. }) => {
+            (LearnerStage::Receiving { sent, .. }, Message::SnapChunkStored { index, .. })
+                if index < *sent =>
+            {
                 handler.chunk_stored(server, epoch, index, end);
                 self.pin(server);
             }
@@ -297,14 +297,15 @@ impl Leader {
                     return Ok(false);
                 }
                 let Ok(write) = crate::codec::decode::<Write>(&payload) else { return Ok(false) };
-                if write.origin.server != peer {
+                if write.origin.server != peer || payload.len() > WRITE_LIMIT {
                     return Ok(false);
                 }
                 handler.requests = number;
                 self.propose(server, write)?;
             }
             (LearnerStage::Forwarding, Message::Sync { number, .. }) if handler.welcomed => {
-                self.ask(server, Asker::Learner(peer, number));
+                let link = handler.link.incarnation;
+                self.ask(server, Asker::Learner(peer, link, number));
             }
             _ => return Ok(false),
         }
