@@ -135,6 +135,10 @@ struct Replay {
     /// A JSON object for each line, and one with the report at the end
     #[arg(long, group = "form")]
     json: bool,
+    /// A deliberate bug that is planted meanwhile, such as M01
+    #[cfg(feature = "mutants")]
+    #[arg(long, value_name = "NAME", value_parser = mutants::find)]
+    mutant: Option<zabrus_core::mutation::Mutation>,
 }
 
 #[derive(Args)]
@@ -167,7 +171,7 @@ Example:
   cargo run --release --features mutants --bin zabrus-sim -- mutants M01 M65 --seeds 2000
 
 For each mutant: how often its branch was taken, the rule that killed it first, after how many
-seeds. Then the same seeds without a mutant, which must be green.")]
+seeds, and the command that replays it. Then the same seeds without a mutant, which must be green.")]
 struct Mutants {
     /// Which; all without any
     names: Vec<String>,

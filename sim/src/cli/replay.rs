@@ -16,10 +16,14 @@ pub(super) fn replay(
     let seed = arguments.seed.unwrap_or(0);
     let scenario = arguments.scenario.as_deref().map(|name| library::find(folder, name));
     let scenario = scenario.transpose().map_err(Stop::Usage)?;
-    let report = match &scenario {
+    let play = || match &scenario {
         Some(scenario) => engine.scenario(scenario, seed, Watch::On),
         None => engine.swarm(seed, Watch::On),
     };
+    #[cfg(feature = "mutants")]
+    let report = super::mutants::with(arguments.mutant, play);
+    #[cfg(not(feature = "mutants"))]
+    let report = play();
     if arguments.json {
         for entry in &report.trace {
             console.json(entry)?;

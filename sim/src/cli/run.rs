@@ -52,7 +52,7 @@ pub(super) fn run(
         console.json(&json!({
             "first_seed": seeds.first,
             "summary": summary::as_json(&totals),
-            "failure": summary::failure_as_json(&totals, arguments.scenario.as_deref()),
+            "failure": summary::failure_as_json(&totals, arguments.scenario.as_deref(), None),
         }))?;
     } else {
         summary::print(console, seeds.first, jobs, &totals)?;

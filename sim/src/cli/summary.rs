@@ -114,7 +114,7 @@ pub(super) fn print_failure(
     for line in grid::tail(&report.trace, tail_lines) {
         writeln!(console.out, "  {line}")?;
     }
-    writeln!(console.out, "\n  all of it:  {}", replay_command(report.seed, scenario))?;
+    writeln!(console.out, "\n  all of it:  {}", replay_command(report.seed, scenario, None))?;
     Ok(())
 }
 
@@ -135,9 +135,13 @@ pub(super) fn told(outcome: &Outcome) -> (&'static str, String) {
     }
 }
 
-pub(super) fn replay_command(seed: u64, scenario: Option<&str>) -> String {
+pub(super) fn replay_command(seed: u64, scenario: Option<&str>, mutant: Option<&str>) -> String {
     let scenario = scenario.map_or(String::new(), |name| format!("{name} "));
-    format!("cargo run --release --bin zabrus-sim -- replay {scenario}--seed {seed}")
+    let (features, mutant) = match mutant {
+        None => ("", String::new()),
+        Some(name) => ("--features mutants ", format!(" --mutant {name}")),
+    };
+    format!("cargo run --release {features}--bin zabrus-sim -- replay {scenario}--seed {seed}{mutant}")
 }
 
 pub(super) fn as_json(totals: &Totals) -> Value {
@@ -151,7 +155,7 @@ pub(super) fn as_json(totals: &Totals) -> Value {
     })
 }
 
-pub(super) fn failure_as_json(totals: &Totals, scenario: Option<&str>) -> Value {
+pub(super) fn failure_as_json(totals: &Totals, scenario: Option<&str>, mutant: Option<&str>) -> Value {
     match &totals.failure {
         None => Value::Null,
         Some(Failure::Diverged { seed, hashes }) => json!({
@@ -163,7 +167,7 @@ pub(super) fn failure_as_json(totals: &Totals, scenario: Option<&str>) -> Value 
             "trace_hash": format!("{:016x}", report.trace_hash),
             "rule": report.outcome.rule(),
             "outcome": report.outcome,
-            "replay": replay_command(report.seed, scenario),
+            "replay": replay_command(report.seed, scenario, mutant),
         }),
     }
 }
