@@ -41,6 +41,7 @@ pub(super) fn scenarios(
     let mut failed = 0;
     let mut results = Vec::new();
     for scenario in &scenarios {
+        let named = summary::scenario_arguments(&scenario.name, folder);
         let campaign = Campaign {
             engine,
             scenario: Some(scenario),
@@ -61,7 +62,7 @@ pub(super) fn scenarios(
                 "name": scenario.name,
                 "passed": totals.failure.is_none(),
                 "summary": summary::as_json(&totals),
-                "failure": summary::failure_as_json(&totals, Some(&scenario.name)),
+                "failure": summary::failure_as_json(&totals, Some(&named)),
             }));
             continue;
         }
@@ -70,7 +71,7 @@ pub(super) fn scenarios(
                 let (word, text) = summary::told(&report.outcome);
                 let mark = console.paint(Colour::Red, "failed");
                 writeln!(console.out, "{mark}  {:<width$}  {word}: {text}", scenario.name)?;
-                let command = summary::replay_command(report.seed, Some(&scenario.name));
+                let command = summary::replay_command(report.seed, Some(&named));
                 writeln!(console.out, "        {:<width$}  {command}", "")?;
             }
             _ => {
