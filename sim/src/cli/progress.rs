@@ -33,7 +33,7 @@ impl Progress {
             return Self::Lines { last: Instant::now(), goal };
         }
         let length = budget.map_or(seeds, |budget| budget.as_millis() as u64);
-        let style = ProgressStyle::with_template("[{elapsed}] [{bar:30}] {msg}");
+        let style = ProgressStyle::with_template("[{elapsed}] [{bar:20}] {wide_msg}");
         let bar = ProgressBar::new(length);
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
         Self::Bar { bar, budget }
@@ -66,7 +66,7 @@ impl Progress {
 
 fn told(totals: &Totals) -> String {
     format!(
-        "{} seeds green, {} simulated, {} simulated seconds per second",
+        "{} seeds done, {} simulated, {} times real time",
         units::count(totals.seeds),
         units::span(zabrus_core::Duration(totals.simulated)),
         units::count(speed(totals.simulated, totals.wall)),
