@@ -426,14 +426,8 @@ impl Replica {
         let epochs = self.server.storage.epochs();
         let may_vote =
             self.server.is_voter() && matches!(epochs.standing, Standing::Sound | Standing::Torn(_));
-        self.election.look(
-            self.server.time(),
-            Candidacy {
-                current_epoch: epochs.current_epoch,
-                last_zxid: self.server.claimed_last().zxid,
-                may_vote,
-            },
-        );
+        let (current_epoch, last_zxid) = epochs.rank(self.server.claimed_last().zxid);
+        self.election.look(self.server.time(), Candidacy { current_epoch, last_zxid, may_vote });
         true
     }
 

@@ -32,10 +32,10 @@ impl Durable {
         Self { epochs, label: Position::EMPTY, last: Position::EMPTY, usable: false }
     }
 
-    /// (current epoch, last zxid): what discovery compares (zab.md section 4.4).
+    /// What discovery compares (zab.md section 4.4).
     #[must_use]
     pub fn rank(&self) -> (Epoch, Zxid) {
-        (self.epochs.current_epoch, self.last.zxid)
+        self.epochs.rank(self.last.zxid)
     }
 
     /// The same after more of the log became durable, as recovery sees it: a log that reaches into an

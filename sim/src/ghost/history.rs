@@ -171,6 +171,17 @@ impl History {
         }
     }
 
+    /// The last position that the histories which end at `one` and `other` have in common.
+    #[must_use]
+    pub fn common(&self, mut one: Position, mut other: Position) -> Option<Position> {
+        while one != other {
+            let longer = if one.zxid >= other.zxid { &mut one } else { &mut other };
+            let known = self.known(longer.zxid).filter(|known| known.digest == longer.digest)?;
+            *longer = known.previous;
+        }
+        Some(one)
+    }
+
     /// The committed part of the history that ends at `end`; the rest, newest first, goes to
     /// `uncommitted`.
     pub fn committed_part(&self, end: Position, mut uncommitted: impl FnMut(Position)) -> Position {

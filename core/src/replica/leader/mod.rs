@@ -14,7 +14,7 @@ use super::handler::{Handler, Promise, Stage as LearnerStage};
 use super::link::{Arrival, Link};
 use super::server::Server;
 use crate::event::{Departure, Event, Phase, Role};
-use crate::identity::{Epoch, Position, ServerId};
+use crate::identity::{Epoch, Position, ServerId, Zxid};
 use crate::io::{ConnectionId, Output};
 use crate::message::{Frame, LinkIncarnation, Message};
 use crate::mutated;
@@ -28,10 +28,8 @@ pub(in crate::replica) struct Leader {
     pub(in crate::replica) epoch: Epoch,
     stage: Stage,
     learners: BTreeMap<ServerId, Handler>,
-    /// Current epoch and end of the log when it began to lead: what no counted follower may
-    /// exceed.
-    current_epoch: Epoch,
-    last: Position,
+    /// How recent it was when it began to lead: what no follower may exceed.
+    rank: (Epoch, Zxid),
     /// When the present step of the establishment has taken too long.
     patience: Instant,
     next_ping: Instant,
@@ -73,8 +71,7 @@ impl Leader {
             epoch,
             stage: Stage::Gathering,
             learners: BTreeMap::new(),
-            current_epoch: epochs.current_epoch,
-            last: server.storage.last(),
+            rank: epochs.rank(server.storage.last().zxid),
             patience: now + server.ticks(server.config.init_limit),
             next_ping: now + half_tick,
             next_check: now + server.config.tick_time,
