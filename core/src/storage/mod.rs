@@ -230,7 +230,7 @@ impl Standing {
 #[derive(Debug)]
 pub struct Recovered {
     /// The epochs and the standing. With an empty directory: epoch 0, and `Sound` or `Blank` as
-    /// [`Config::empty_is_expected`] says.
+    /// [`Config::empty_is_expected`](crate::config::Config::empty_is_expected) says.
     pub epochs: Epochs,
     /// The newest valid snapshot: its label and its state.
     pub snapshot: Option<(Position, Tree)>,

@@ -31,6 +31,8 @@ pub fn state(history: &History, applied: Position, durable: &Durable) -> Verdict
 
 #[cfg(test)]
 mod tests {
+    use zabrus_core::Epoch;
+
     use super::*;
     use crate::checks::testing::status;
     use crate::ghost::durable::testing::sound;

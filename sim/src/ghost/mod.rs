@@ -148,20 +148,24 @@ impl Ghost {
         self.liveness.healed(now);
     }
 
-    /// Whether everything became well after the last fault.
+    /// Whether everything became well after the last fault, if that is `expected` at all.
     ///
     /// # Errors
     /// The liveness rule that is broken, and how.
-    pub fn quiesced(&mut self, views: &[ServerView]) -> Result<(), (&'static str, String)> {
-        if !self.liveness.can_judge(self.now) {
-            self.counters.saw(Mark::LivenessSkipped);
+    pub fn quiesced(&mut self, expected: bool, views: &[ServerView]) -> Result<(), (Rule, String)> {
+        let mark = match expected {
+            false => Mark::LivenessUnexpected,
+            true if self.liveness.can_judge(self.now) => Mark::LivenessJudged,
+            true => Mark::LivenessUnclear,
+        };
+        self.counters.saw(mark);
+        if mark != Mark::LivenessJudged {
             return Ok(());
         }
-        self.counters.saw(Mark::LivenessChecked);
         let waiting = self.clients.longest_waiting();
         for (rule, verdict) in self.liveness.judge(self.now, &self.quorums, views, waiting) {
             self.counters.checked(rule);
-            verdict.map_err(|sentence| (rule.name(), sentence))?;
+            verdict.map_err(|sentence| (rule, sentence))?;
         }
         Ok(())
     }

@@ -386,15 +386,8 @@ impl Ghost {
             }
             Event::EpochEstablished { uncommitted: 1.., .. } => Mark::EpochsWithTail,
             Event::SyncChosen { row, action, outstanding, .. } => {
-                let rows = [
-                    Mark::SyncRow0,
-                    Mark::SyncRow1,
-                    Mark::SyncRow2,
-                    Mark::SyncRow3,
-                    Mark::SyncRow4,
-                    Mark::SyncRow5,
-                ];
-                if let Some(mark) = rows.get(usize::from(*row)) {
+                let rows = [Mark::SyncRow1, Mark::SyncRow2, Mark::SyncRow3, Mark::SyncRow4, Mark::SyncRow5];
+                if let Some(mark) = rows.get(usize::from(*row) - 1) {
                     self.counters.saw(*mark);
                 }
                 if *outstanding > 0 {

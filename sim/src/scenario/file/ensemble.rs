@@ -21,13 +21,17 @@ impl Reader<'_> {
         match (&file.groups, &file.weights) {
             (Some(groups), _) => self.group(&mut ensemble, groups)?,
             (None, Some(weights)) => {
-                return refuse(weights.span(), "`weights` count within `groups`, which this file does not have");
+                return refuse(
+                    weights.span(),
+                    "`weights` count within `groups`, which this file does not have",
+                );
             }
             (None, None) => {}
         }
         let voters: Vec<_> = ensemble.voters().collect();
         for (name, weight) in file.weights.iter().flat_map(Spanned::get_ref) {
-            let Some(server) = name.get_ref().parse().ok().map(ServerId).filter(|id| voters.contains(id)) else {
+            let Some(server) = name.get_ref().parse().ok().map(ServerId).filter(|id| voters.contains(id))
+            else {
                 return refuse(name.span(), &format!("`{}` is no server with a vote", name.get_ref()));
             };
             ensemble.members.entry(server).and_modify(|member| member.weight = *weight);
