@@ -9,8 +9,8 @@ use core::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Nothing that we encode as one record is larger than this, in bytes; decoding never allocates
-/// beyond it.
+/// No record larger than this can be decoded, in bytes, and decoding never allocates beyond it.
+/// Whoever builds records bounds them ([`crate::service::REQUEST_LIMIT`]).
 pub const RECORD_LIMIT: usize = 64 << 20;
 
 /// Bytes that are not the record they should be.
@@ -27,13 +27,10 @@ fn configuration() -> impl bincode::config::Config {
     bincode::config::standard().with_limit::<RECORD_LIMIT>()
 }
 
-/// The bytes of `record`.
-///
-/// # Panics
-/// If the record is larger than [`RECORD_LIMIT`]: whoever builds records bounds them.
+/// The bytes of `record`. The limit binds only who decodes them.
 #[must_use]
 pub fn encode<T: Serialize>(record: &T) -> Vec<u8> {
-    bincode::serde::encode_to_vec(record, configuration()).expect("records are bounded by their builders")
+    bincode::serde::encode_to_vec(record, configuration()).expect("our records are plain data")
 }
 
 /// The record that is exactly `bytes`.

@@ -1,64 +1,19 @@
 //! Whole replicas on a network and disks that never fail: the plainest driver there is. What
 //! happens when things do fail is the simulator's business.
 
+mod common;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use common::Disk;
 use zabrus_core::config::Config;
 use zabrus_core::event::{Phase, Role};
 use zabrus_core::io::{ClientId, ConnectionId};
 use zabrus_core::quorum::Ensemble;
 use zabrus_core::service::{Answer, Change, Operation, Request, Response};
-use zabrus_core::storage::{
-    Directory, DiskCompletion, DiskError, FileName, FileOperation, Recovered, recover,
-};
-use zabrus_core::{Bytes, Duration, Input, Instant, Now, Output, Replica, ServerId, codec};
-
-#[derive(Default)]
-struct Disk(BTreeMap<FileName, Vec<u8>>);
-
-impl Directory for Disk {
-    fn list(&self) -> Vec<(FileName, u64)> {
-        self.0.iter().map(|(name, bytes)| (name.clone(), bytes.len() as u64)).collect()
-    }
-
-    fn read(&self, file: &FileName, offset: u64, length: u64) -> Result<Vec<u8>, DiskError> {
-        let bytes = self.0.get(file).ok_or(DiskError::NotFound)?;
-        let from = bytes.len().min(offset as usize);
-        let to = bytes.len().min(from + length as usize);
-        Ok(bytes[from..to].to_vec())
-    }
-}
-
-impl Disk {
-    fn carry_out(&mut self, operation: FileOperation) -> Result<Bytes, DiskError> {
-        match operation {
-            FileOperation::Create { file } => drop(self.0.insert(file, Vec::new())),
-            FileOperation::Preallocate { file, length } => {
-                let bytes = self.0.get_mut(&file).ok_or(DiskError::NotFound)?;
-                bytes.resize(bytes.len().max(length as usize), 0);
-            }
-            FileOperation::Write { file, offset, bytes: new } => {
-                let bytes = self.0.get_mut(&file).ok_or(DiskError::NotFound)?;
-                bytes.resize(bytes.len().max(offset as usize + new.len()), 0);
-                bytes[offset as usize..offset as usize + new.len()].copy_from_slice(&new);
-            }
-            FileOperation::Truncate { file, length } => {
-                self.0.get_mut(&file).ok_or(DiskError::NotFound)?.truncate(length as usize);
-            }
-            FileOperation::Rename { from, to } => {
-                let bytes = self.0.remove(&from).ok_or(DiskError::NotFound)?;
-                self.0.insert(to, bytes);
-            }
-            FileOperation::Remove { file } => drop(self.0.remove(&file)),
-            FileOperation::Sync { .. } | FileOperation::SyncDirectory => {}
-            FileOperation::Read { file, offset, length } => {
-                return Ok(Arc::from(self.read(&file, offset, length)?));
-            }
-        }
-        Ok(Arc::from(Vec::new()))
-    }
-}
+use zabrus_core::storage::{DiskCompletion, Recovered, recover};
+use zabrus_core::{Duration, Input, Instant, Now, Output, Replica, ServerId, codec};
 
 struct World {
     ensemble: Ensemble,

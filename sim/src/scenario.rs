@@ -100,7 +100,7 @@ pub(crate) struct Mistake {
     pub(crate) message: String,
 }
 
-/// A [`Mistake`] with its place, for a person.
+/// A mistake with its place, for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScenarioError {
     /// The file.

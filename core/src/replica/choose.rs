@@ -82,15 +82,10 @@ pub(super) fn choose(
 /// leader's memory goes back that far.
 fn last_common(log: &Storage, ends: &[Position]) -> Option<Position> {
     ends.iter().find_map(|end| {
-        if log.position_at(end.zxid) == Some(*end) {
-            return Some(*end);
-        }
         // Whoever has a transaction of an epoch has all before it in that epoch: what the leader
         // has of the epoch up to here, the learner has too.
-        let base = log.base();
-        let newer = log.entries_after(end.zxid.max(base.zxid)).len();
-        let older = log.entries_after(base.zxid).len() - newer;
-        let before = log.entries_after(base.zxid).nth(older.checked_sub(1)?)?.position;
-        (before.zxid < end.zxid && before.zxid.epoch() == end.zxid.epoch()).then_some(before)
+        let common = log.position_upto(end.zxid)?;
+        let is_prefix = common.zxid < end.zxid && common.zxid.epoch() == end.zxid.epoch();
+        (common == *end || is_prefix).then_some(common)
     })
 }

@@ -14,7 +14,8 @@ use crate::identity::{Epoch, Position, ServerId, Zxid};
 use crate::io::{ClientId, ConnectionId, Output};
 use crate::message::{Frame, LinkIncarnation, Message};
 use crate::mutated;
-use crate::service::{TreeBuilder, Write};
+use crate::service::{Transaction, TreeBuilder, Write};
+use crate::storage::segment::follows;
 use crate::storage::{Epochs, Standing, StorageEvent};
 use crate::time::{Duration, Instant};
 
@@ -255,20 +256,18 @@ impl Learner {
         message: Message,
     ) -> Step {
         let checks = server.config.link_checks;
-        let link = match &mut self.link {
-            Connection::Open(link)
-                if link.peer == peer
-                    && (link.incarnation == incarnation && link.leader_boot == leader_boot
-                        || mutated!(M77)) =>
-            {
-                link
-            }
+        let own = |link: &Link| {
+            link.peer == peer && link.incarnation == incarnation && link.leader_boot == leader_boot
+        };
+        let arrival = match &mut self.link {
+            Connection::Open(link) if own(link) => link.arrived(sequence, checks),
+            Connection::Open(_) if mutated!(M77) => Arrival::Next,
             _ => {
                 server.emit(Event::StaleFrame { peer });
                 return Ok(());
             }
         };
-        match link.arrived(sequence, checks) {
+        match arrival {
             Arrival::Duplicate => return Ok(()),
             Arrival::Gap => {
                 server.emit(Event::LinkBroken { peer, reason: "a frame is missing" });
@@ -308,12 +307,7 @@ impl Learner {
         match (self.stage, message) {
             (Stage::Promised, Message::Diff { base, end, .. }) => self.on_diff(server, base, end),
             (Stage::Promised, Message::Trunc { to, .. }) => self.on_trunc(server, to),
-            (Stage::Promised, Message::Snap { label, .. }) => {
-                server.storage.begin_install(label);
-                server.installing = Some(TreeBuilder::default());
-                self.stage = Stage::Receiving { label, next: 0 };
-                Ok(())
-            }
+            (Stage::Promised, Message::Snap { label, .. }) => self.on_snap(server, label),
             (Stage::Receiving { label, next }, Message::SnapChunk { label: of, index, bytes, last, .. })
                 if of == label.zxid && index == next =>
             {
@@ -324,22 +318,15 @@ impl Learner {
             }
             (stage, Message::Inform { previous, zxid, payload, .. }) if stage.is_prefix() => {
                 self.on_proposal(server, previous, zxid, payload)?;
-                self.on_commit(server, zxid);
-                Ok(())
+                self.on_commit(server, zxid)
             }
-            (stage, Message::Commit { zxid, .. }) if stage.is_prefix() => {
-                self.on_commit(server, zxid);
-                Ok(())
-            }
+            (stage, Message::Commit { zxid, .. }) if stage.is_prefix() => self.on_commit(server, zxid),
             (Stage::Synchronizing, Message::NewLeader { end, .. }) => self.on_new_leader(server, end),
-            (Stage::Accepted, Message::UpToDate { committed, .. }) => {
-                self.on_up_to_date(server, committed);
-                Ok(())
-            }
+            (Stage::Accepted, Message::UpToDate { committed, .. }) => self.on_up_to_date(server, committed),
             // A second UPTODATE says nothing new.
             (Stage::Broadcast, Message::UpToDate { .. }) => Ok(()),
             (stage, Message::Ping { epoch, sequence, committed }) if stage.is_prefix() => {
-                self.on_commit(server, committed);
+                self.on_commit(server, committed)?;
                 self.send(server, Message::Ping { epoch, sequence, committed: server.committed });
                 Ok(())
             }
@@ -415,6 +402,17 @@ impl Learner {
         Ok(())
     }
 
+    fn on_snap(&mut self, server: &mut Server, label: Position) -> Step {
+        // As with TRUNC: what is applied was committed, and stays (invariants.md Y8).
+        if label.zxid < server.applied.zxid || Some(label.zxid.epoch()) > self.epoch {
+            return Err(Departure::HistoryMismatch);
+        }
+        server.storage.begin_install(label);
+        server.installing = Some(TreeBuilder::default());
+        self.stage = Stage::Receiving { label, next: 0 };
+        Ok(())
+    }
+
     fn on_chunk(
         &mut self,
         server: &mut Server,
@@ -448,8 +446,14 @@ impl Learner {
         if zxid <= last && !server.config.link_checks {
             return Ok(()); // Only without the link layer: a duplicate.
         }
-        if previous != last || zxid <= last {
+        // R4; and no leader has transactions of a later epoch than its own.
+        if previous != last || !follows(last, zxid) || Some(zxid.epoch()) > self.epoch {
             return Err(Departure::HistoryMismatch);
+        }
+        // What is logged must be applied one day: now is the last time to refuse it.
+        if Transaction::decode(&payload).is_err() {
+            server.emit(Event::LinkBroken { peer: self.leader, reason: "an unreadable transaction" });
+            return Err(Departure::ProtocolError);
         }
         server.storage.append(zxid, payload);
         #[cfg(feature = "mutants")]
@@ -467,9 +471,16 @@ impl Learner {
         Ok(())
     }
 
-    fn on_commit(&mut self, server: &mut Server, zxid: Zxid) {
+    fn on_commit(&mut self, server: &mut Server, zxid: Zxid) -> Step {
+        #[cfg(feature = "mutants")]
+        if matches!(self.stage, Stage::Accepted | Stage::Broadcast)
+            && server.planted.is_cleared(zxid, server.committed)
+        {
+            return Err(Departure::ProtocolError); // M05: it finds nothing to commit.
+        }
         self.committed = self.committed.max(zxid);
         server.learn_commit(self.committed);
+        Ok(())
     }
 
     /// zab.md section 5.2: history, then current epoch, then the acknowledgement.
@@ -482,8 +493,10 @@ impl Learner {
         if mutated!(M01) {
             self.send(server, Message::AckNewLeader { epoch });
         }
-        if mutated!(M05) {
-            self.acknowledged = server.storage.last().zxid;
+        #[cfg(feature = "mutants")]
+        {
+            let last = server.storage.last().zxid;
+            server.planted.cleared = (last > end.zxid && mutated!(M05)).then_some((end.zxid, last));
         }
         if mutated!(M37) {
             return self.accept(server);
@@ -527,8 +540,8 @@ impl Learner {
         self.unblock(server, Stage::Accepted)
     }
 
-    fn on_up_to_date(&mut self, server: &mut Server, committed: Zxid) {
-        self.on_commit(server, committed);
+    fn on_up_to_date(&mut self, server: &mut Server, committed: Zxid) -> Step {
+        self.on_commit(server, committed)?;
         let epochs = server.storage.epochs();
         if let (true, Some(epoch)) = (mutated!(M37), self.epoch) {
             self.save_current_epoch(server, epoch);
@@ -537,6 +550,7 @@ impl Learner {
             server.storage.save_epochs(Epochs { standing: Standing::Sound, ..epochs });
         }
         self.enter(server, Stage::Broadcast);
+        Ok(())
     }
 
     /// Acknowledges what is durable of the running epoch, after NEWLEADER (ZOOKEEPER-4685).

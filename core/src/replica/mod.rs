@@ -24,6 +24,7 @@ use alloc::string::String;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use crate::codec::DecodeError;
 use crate::config::Config;
 use crate::election::{Candidacy, Election, ElectionOutput};
 use crate::event::{Departure, Event, Phase, Role};
@@ -31,7 +32,7 @@ use crate::identity::{Bytes, Epoch, Position, ServerId, Zxid};
 use crate::io::{ClientId, Command, ConnectionId, Input, Output};
 use crate::message::{Frame, LinkIncarnation, SenderState, Vote};
 use crate::mutated;
-use crate::service::{Operation, Origin, Request, Tree, Write};
+use crate::service::{Operation, Origin, REQUEST_LIMIT, Request, Tree, Write};
 use crate::storage::{Epochs, Recovered, Standing, Storage, StorageEvent};
 use crate::time::{Duration, Instant, Now};
 use leader::Leader;
@@ -426,14 +427,8 @@ impl Replica {
         let epochs = self.server.storage.epochs();
         let may_vote =
             self.server.is_voter() && matches!(epochs.standing, Standing::Sound | Standing::Torn(_));
-        self.election.look(
-            self.server.time(),
-            Candidacy {
-                current_epoch: epochs.current_epoch,
-                last_zxid: self.server.claimed_last().zxid,
-                may_vote,
-            },
-        );
+        let (current_epoch, last_zxid) = epochs.rank(self.server.claimed_last().zxid);
+        self.election.look(self.server.time(), Candidacy { current_epoch, last_zxid, may_vote });
         true
     }
 
@@ -491,7 +486,7 @@ impl Replica {
     fn on_frame(&mut self, peer: ServerId, connection: ConnectionId, bytes: &[u8]) {
         let current = self.server.connections.get(&peer) == Some(&connection);
         if !self.server.config.ensemble.members.contains_key(&peer)
-            || (!current && self.server.config.link_checks)
+            || (!current && self.server.config.link_checks && !mutated!(M77))
         {
             return self.server.emit(Event::StaleFrame { peer });
         }
@@ -563,7 +558,8 @@ impl Replica {
 
     /// A client's request. A server that does not serve sends its clients away.
     fn on_request(&mut self, client: ClientId, bytes: &Bytes) {
-        let request = crate::codec::decode::<Request>(bytes);
+        let request =
+            if bytes.len() <= REQUEST_LIMIT { crate::codec::decode(bytes) } else { Err(DecodeError) };
         let (Ok(Request { xid, operation }), true) = (request, self.serving()) else {
             self.server.clients.gone(client);
             self.server.outputs.push_back(Output::ClientClose { client });

@@ -1,6 +1,7 @@
 //! What a server has in every role: its disk, its state, its connections and its clients.
 
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::format;
 use alloc::vec::Vec;
 
 use rand_chacha::ChaCha8Rng;
@@ -13,7 +14,7 @@ use crate::identity::{Position, ServerId, Zxid};
 use crate::io::{ConnectionId, Output};
 use crate::message::LinkIncarnation;
 use crate::service::{Transaction, Tree, TreeBuilder};
-use crate::storage::{Standing, Storage};
+use crate::storage::{DiskError, Standing, Storage};
 use crate::time::{Duration, Instant, Now};
 
 pub(super) struct Server {
@@ -39,6 +40,8 @@ pub(super) struct Server {
     pub(super) pinned: Option<Zxid>,
     /// Links opened in this boot.
     attempts: u64,
+    /// Readings of the log asked for in this boot, by this leadership and those before it.
+    reads: u64,
     pub(super) outputs: VecDeque<Output>,
     #[cfg(feature = "mutants")]
     pub(super) planted: super::planted::Planted,
@@ -62,6 +65,7 @@ impl Server {
             installing: None,
             pinned: None,
             attempts: 0,
+            reads: 0,
             outputs: VecDeque::new(),
             #[cfg(feature = "mutants")]
             planted: super::planted::Planted::default(),
@@ -97,6 +101,13 @@ impl Server {
     pub(super) fn next_link(&mut self) -> LinkIncarnation {
         self.attempts += 1;
         LinkIncarnation { boot: self.boot, attempt: self.attempts }
+    }
+
+    /// Names a reading of the log. One that an earlier leadership asked for may still be under way,
+    /// and must not be taken for one of the present.
+    pub(super) fn next_read(&mut self) -> u64 {
+        self.reads += 1;
+        self.reads
     }
 
     /// A state that was read from the disk, or came from the leader.
@@ -135,7 +146,8 @@ impl Server {
     /// Learns that everything up to `zxid` is committed. Only what the log holds counts; the
     /// caller vouches that the log is a prefix of its leader's history (invariants.md Y6).
     pub(super) fn learn_commit(&mut self, zxid: Zxid) {
-        let zxid = zxid.min(self.storage.last().zxid);
+        // A leader may name no transaction at all, or one that is still to come.
+        let Some(Position { zxid, .. }) = self.storage.position_upto(zxid) else { return };
         if zxid > self.committed {
             self.committed = zxid;
             if zxid > self.storage.durable() {
@@ -147,23 +159,30 @@ impl Server {
     /// Applies what is committed and durable (R6). Returns whether anything was.
     pub(super) fn deliver(&mut self) -> bool {
         let target = self.committed.min(self.storage.durable());
-        if target <= self.applied.zxid {
+        if target <= self.applied.zxid || self.storage.has_failed() {
             return false;
         }
         let mut delivered = 0;
+        let mut unreadable = None;
         for entry in self.storage.entries_after(self.applied.zxid) {
             if entry.position.zxid > target {
                 break;
             }
+            let Ok(transaction) = Transaction::decode(&entry.payload) else {
+                unreadable = Some(entry.position);
+                break;
+            };
             delivered += 1;
-            // The digest chain vouches for these bytes since their leader encoded them.
-            let transaction =
-                Transaction::decode(&entry.payload).expect("a logged transaction was encoded by its leader");
             self.tree.apply(&transaction);
             self.applied = entry.position;
             if transaction.origin.server == self.config.id && transaction.origin.boot == self.boot {
                 self.clients.committed(&transaction, entry.position.zxid);
             }
+        }
+        if let Some(position) = unreadable {
+            // Whole and in its place, and yet nothing that this program knows: perhaps another
+            // version wrote it. To go on without it would be to diverge.
+            self.storage.fail(format!("the log at {position} holds no transaction"), DiskError::Failed);
         }
         self.snapshot += delivered;
         assert!(

@@ -16,6 +16,14 @@ use crate::io::ClientId;
 pub use prepare::Preparer;
 pub use tree::{Tree, TreeBuilder, TreeSnapshot};
 
+/// The largest request of a client, in bytes, as ZooKeeper's `jute.maxbuffer` bounds it. What its
+/// transaction becomes on the way, in a frame or in a chunk of a snapshot, stays far below
+/// [`crate::codec::RECORD_LIMIT`]: one that no frame can carry would stop the ensemble for ever.
+pub const REQUEST_LIMIT: usize = 1 << 20;
+
+/// The largest [`Write`] that such a request becomes, in bytes.
+pub const WRITE_LIMIT: usize = REQUEST_LIMIT + 64;
+
 /// What a client asks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {

@@ -124,14 +124,20 @@ impl Storage {
         self.entries.range(first..)
     }
 
-    /// The position at `zxid`, if memory holds that entry or it is the base.
+    /// The last position at or before `zxid`, down to the base.
     #[must_use]
-    pub fn position_at(&self, zxid: Zxid) -> Option<Position> {
+    pub fn position_upto(&self, zxid: Zxid) -> Option<Position> {
         let position = match self.index_after(zxid) {
             0 => self.base,
             after => self.entries[after - 1].position,
         };
-        (position.zxid == zxid).then_some(position)
+        (position.zxid <= zxid).then_some(position)
+    }
+
+    /// The position at `zxid`, if memory holds that entry or it is the base.
+    #[must_use]
+    pub fn position_at(&self, zxid: Zxid) -> Option<Position> {
+        self.position_upto(zxid).filter(|position| position.zxid == zxid)
     }
 
     /// Nothing is in flight or waiting to be written, snapshots of the own state aside. Never
@@ -242,7 +248,13 @@ impl Storage {
         }
     }
 
-    pub(super) fn fail(&mut self, what: String, error: DiskError) {
+    /// Whether [`StorageEvent::Failed`] was or will be reported.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.failed
+    }
+
+    pub(crate) fn fail(&mut self, what: String, error: DiskError) {
         self.failed = true;
         self.device.stop();
         self.queue.clear();

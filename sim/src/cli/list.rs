@@ -82,6 +82,7 @@ pub(super) fn scenarios(
     let mut failed = 0;
     let mut results = Vec::new();
     for scenario in &scenarios {
+        let named = summary::scenario_arguments(&scenario.name, folder);
         let campaign = Campaign {
             engine,
             scenario: Some(scenario),
@@ -104,7 +105,7 @@ pub(super) fn scenarios(
                 "name": scenario.name,
                 "passed": passed,
                 "summary": summary::as_json(&totals),
-                "failure": summary::failure_as_json(&totals, Some(&scenario.name), None),
+                "failure": summary::failure_as_json(&totals, Some(&named), None),
                 "kills": kills.iter().map(|kill| json!({ "mutant": kill.mutant, "rule": kill.rule })).collect::<Vec<_>>(),
             }));
             continue;
@@ -114,7 +115,7 @@ pub(super) fn scenarios(
                 let (word, text) = summary::told(&report.outcome);
                 let mark = console.paint(Colour::Red, "failed");
                 writeln!(console.out, "{mark}  {:<width$}  {word}: {text}", scenario.name)?;
-                let command = summary::replay_command(report.seed, Some(&scenario.name), None);
+                let command = summary::replay_command(report.seed, Some(&named), None);
                 writeln!(console.out, "        {:<width$}  {command}", "")?;
             }
             _ => {

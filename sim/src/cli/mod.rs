@@ -29,7 +29,7 @@ pub const VIOLATION: u8 = 1;
 pub const USAGE: u8 = 2;
 /// The ensemble did not get well after the faults stopped.
 pub const NOT_LIVE: u8 = 3;
-/// A scenario's expectation was not met.
+/// A scenario's expectation was not met, or a mutant survived.
 pub const UNEXPECTED: u8 = 4;
 /// The same seed ran in two ways: the simulator itself is broken.
 pub const DIVERGED: u8 = 5;
@@ -53,7 +53,7 @@ Exit codes:
   1  a safety rule was broken, or an assertion of the core failed
   2  the command line or a scenario file is wrong
   3  the ensemble did not get well after the faults stopped
-  4  a scenario's expectation was not met
+  4  a scenario's expectation was not met, or a mutant survived
   5  one seed ran in two different ways (--twice): the simulator itself is broken"
 )]
 struct Cli {

@@ -6,6 +6,7 @@ use super::{Colour, Console, Replay, Stop, exit_code, summary};
 use crate::engine::{Engine, Watch};
 use crate::grid;
 use crate::scenario::library;
+use crate::units::{count, span};
 
 pub(super) fn replay(
     arguments: &Replay,
@@ -41,11 +42,14 @@ pub(super) fn replay(
     let (word, text) = summary::told(&report.outcome);
     let colour = if report.outcome.passed() { Colour::Green } else { Colour::Red };
     let word = console.paint(colour, word);
-    writeln!(console.out, "\n{word}  {text}")?;
+    let text = if text.is_empty() { text } else { format!("  {text}") };
+    writeln!(console.out, "\n{word}{text}")?;
     writeln!(
         console.out,
         "seed {seed}, {} events in {}, trace hash {:016x}",
-        report.events, report.simulated, report.trace_hash
+        count(report.events),
+        span(report.simulated),
+        report.trace_hash
     )?;
     Ok(exit_code(&report.outcome))
 }

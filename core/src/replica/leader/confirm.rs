@@ -4,7 +4,8 @@
 use super::{Leader, Stage};
 use crate::identity::{ServerId, Zxid};
 use crate::io::ClientId;
-use crate::message::Message;
+use crate::message::{LinkIncarnation, Message};
+use crate::replica::handler::Handler;
 use crate::replica::server::Server;
 
 /// Somebody waits for a quorum to confirm that this leader still leads (R11).
@@ -20,11 +21,11 @@ pub(super) struct Question {
 pub(super) enum Asker {
     /// A client of this server with its `sync`.
     Client(ClientId, u64),
-    /// A learner with a `sync`.
-    Learner(ServerId, u64),
+    /// A learner with a `sync`. On a later link its number means something else.
+    Learner(ServerId, LinkIncarnation, u64),
     /// A learner that had forgotten its promises: it may serve when a quorum without it still
-    /// follows this leader.
-    Blank(ServerId),
+    /// follows this leader. On a later link it must be synchronized again first.
+    Blank(ServerId, LinkIncarnation),
 }
 
 impl Leader {
@@ -47,7 +48,7 @@ impl Leader {
             let Stage::Broadcast(broadcast) = &self.stage else { return };
             let Some(question) = broadcast.questions.front() else { return };
             let (ping, who) = (question.ping, question.who);
-            let after = if matches!(who, Asker::Blank(_)) { Zxid::ZERO } else { question.after };
+            let after = if matches!(who, Asker::Blank(..)) { Zxid::ZERO } else { question.after };
             let confirmed = ping <= self.pings
                 && self.is_quorum(server, |learner| learner.is_counted() && learner.pinged >= ping);
             if !confirmed || committed < after {
@@ -58,14 +59,22 @@ impl Leader {
             }
             match who {
                 Asker::Client(client, xid) => server.clients.synced(client, xid, committed),
-                Asker::Blank(peer) => self.let_in(server, peer),
-                Asker::Learner(peer, number) => {
+                Asker::Blank(peer, link) => {
+                    if self.linked(peer, link).is_some() {
+                        self.let_in(server, peer);
+                    }
+                }
+                Asker::Learner(peer, link, number) => {
                     let epoch = self.epoch;
-                    if let Some(handler) = self.learners.get_mut(&peer) {
+                    if let Some(handler) = self.linked(peer, link) {
                         handler.send(server, Message::Sync { epoch, number });
                     }
                 }
             }
         }
+    }
+
+    fn linked(&mut self, peer: ServerId, link: LinkIncarnation) -> Option<&mut Handler> {
+        self.learners.get_mut(&peer).filter(|handler| handler.link.incarnation == link)
     }
 }

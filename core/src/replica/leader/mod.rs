@@ -14,11 +14,11 @@ use super::handler::{Handler, Promise, Stage as LearnerStage};
 use super::link::{Arrival, Link};
 use super::server::Server;
 use crate::event::{Departure, Event, Phase, Role};
-use crate::identity::{Epoch, Position, ServerId};
+use crate::identity::{Epoch, Position, ServerId, Zxid};
 use crate::io::{ConnectionId, Output};
 use crate::message::{Frame, LinkIncarnation, Message};
 use crate::mutated;
-use crate::service::{Preparer, Write};
+use crate::service::{Preparer, WRITE_LIMIT, Write};
 use crate::storage::StorageEvent;
 use crate::time::{Duration, Instant};
 
@@ -28,10 +28,8 @@ pub(in crate::replica) struct Leader {
     pub(in crate::replica) epoch: Epoch,
     stage: Stage,
     learners: BTreeMap<ServerId, Handler>,
-    /// Current epoch and end of the log when it began to lead: what no counted follower may
-    /// exceed.
-    current_epoch: Epoch,
-    last: Position,
+    /// How recent it was when it began to lead: what no follower may exceed.
+    rank: (Epoch, Zxid),
     /// When the present step of the establishment has taken too long.
     patience: Instant,
     next_ping: Instant,
@@ -39,7 +37,6 @@ pub(in crate::replica) struct Leader {
     pings: u64,
     /// Something waits for a quorum to confirm the leadership.
     ping_wanted: bool,
-    reads: u64,
 }
 
 enum Stage {
@@ -73,14 +70,12 @@ impl Leader {
             epoch,
             stage: Stage::Gathering,
             learners: BTreeMap::new(),
-            current_epoch: epochs.current_epoch,
-            last: server.storage.last(),
+            rank: epochs.rank(server.storage.last().zxid),
             patience: now + server.ticks(server.config.init_limit),
             next_ping: now + half_tick,
             next_check: now + server.config.tick_time,
             pings: 0,
             ping_wanted: false,
-            reads: 0,
         };
         leader.announce(server);
         Ok(leader)
@@ -213,16 +208,14 @@ impl Leader {
         let (sync_limit, init_limit) =
             (server.ticks(server.config.sync_limit), server.ticks(server.config.init_limit));
         let own_boot = server.boot;
-        let handler = match self.learners.get_mut(&peer) {
-            Some(handler) if handler.link.incarnation == incarnation && boot == own_boot || mutated!(M77) => {
-                handler
-            }
-            _ => {
-                server.emit(Event::StaleFrame { peer });
-                return Ok(());
-            }
+        let own = |handler: &Handler| handler.link.incarnation == incarnation && boot == own_boot;
+        let Some(handler) = self.learners.get_mut(&peer).filter(|handler| own(handler) || mutated!(M77))
+        else {
+            server.emit(Event::StaleFrame { peer });
+            return Ok(());
         };
-        match handler.link.arrived(sequence, checks) {
+        let arrival = if own(handler) { handler.link.arrived(sequence, checks) } else { Arrival::Next };
+        match arrival {
             Arrival::Duplicate => return Ok(()),
             Arrival::Gap => {
                 self.drop_learner(server, peer, "a frame is missing");
@@ -267,7 +260,9 @@ impl Leader {
                 handler.stage = LearnerStage::Positioned;
                 self.on_promise(server, peer)?;
             }
-            (LearnerStage::Receiving { .. }, Message::SnapChunkStored { index, .. }) => {
+            (LearnerStage::Receiving { sent, .. }, Message::SnapChunkStored { index, .. })
+                if index < *sent =>
+            {
                 handler.chunk_stored(server, epoch, index, end);
                 self.pin(server);
             }
@@ -302,14 +297,15 @@ impl Leader {
                     return Ok(false);
                 }
                 let Ok(write) = crate::codec::decode::<Write>(&payload) else { return Ok(false) };
-                if write.origin.server != peer {
+                if write.origin.server != peer || payload.len() > WRITE_LIMIT {
                     return Ok(false);
                 }
                 handler.requests = number;
                 self.propose(server, write)?;
             }
             (LearnerStage::Forwarding, Message::Sync { number, .. }) if handler.welcomed => {
-                self.ask(server, Asker::Learner(peer, number));
+                let link = handler.link.incarnation;
+                self.ask(server, Asker::Learner(peer, link, number));
             }
             _ => return Ok(false),
         }

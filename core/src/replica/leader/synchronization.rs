@@ -25,8 +25,7 @@ impl Leader {
     pub(super) fn synchronize(&mut self, server: &mut Server, peer: ServerId) {
         let end = self.end(server);
         let epoch = self.epoch;
-        self.reads += 1;
-        let token = self.reads;
+        let token = server.next_read();
         if let Some(handler) = self.learners.get_mut(&peer) {
             handler.synchronize(server, epoch, end, token);
         }
@@ -72,7 +71,8 @@ impl Leader {
             return;
         }
         if handler.promise.is_some_and(|promise| promise.standing == Standing::Blank) {
-            self.ask(server, Asker::Blank(peer));
+            let link = handler.link.incarnation;
+            self.ask(server, Asker::Blank(peer, link));
         } else {
             self.let_in(server, peer);
         }
