@@ -164,7 +164,7 @@ pub enum Event {
     SyncChosen {
         /// The learner.
         learner: ServerId,
-        /// The row of the table, 0 to 5.
+        /// The row of the table, 1 to 5.
         row: u8,
         /// The choice.
         action: SyncAction,

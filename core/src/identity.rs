@@ -18,8 +18,8 @@ pub struct ServerId(pub u64);
 pub struct Epoch(pub u32);
 
 /// A transaction id: the epoch in the high 32 bits, the counter in the low ones.
-/// `(e, 0)` is never a transaction; it names the start of epoch e. [`Zxid::ZERO`] is the empty
-/// history.
+/// `(e, 0)` is never a transaction, so no client ever sees it (R16); it names the start of epoch e.
+/// [`Zxid::ZERO`] is the empty history.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Zxid(pub u64);
 

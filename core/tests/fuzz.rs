@@ -259,7 +259,7 @@ fn run(bench: &mut Bench, acts: Vec<Act>) -> Result<(), TestCaseError> {
             Act::Garbage(peer, bytes) => bench.bytes(peer, bytes.to_vec()),
             Act::Open(peer) => bench.try_open(peer),
             Act::Connect(peer) => bench.connect(peer),
-            Act::Elect(leader) if leader == 1 => bench.elect(1),
+            Act::Elect(1) => bench.elect(1),
             Act::Elect(leader) => drop(bench.try_link_to(leader)),
             Act::Request(client, Request { xid, operation }) => bench.request(client, xid, operation),
             Act::ClientGarbage(bytes) => bench.step(Input::ClientFrame { client: ClientId(1), bytes }),

@@ -1,5 +1,5 @@
 //! How much time passes in the worlds of the swarm per second of ours: `speed [SEEDS] [default]`.
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "it measures")]
+#![expect(clippy::disallowed_methods, reason = "it measures")]
 
 use std::time::Instant;
 

@@ -54,7 +54,6 @@ marks! {
     FollowerMoreRecent true "leaders that gave up because a follower was more recent",
     TwoLeaders true "times a second server became LEADING while another still was",
     DeposedLeaderServing true "commits while a leader of an older epoch was still serving",
-    SyncRow0 false "learners synchronized by row 0 of the table: SNAP by force",
     SyncRow1 true "learners synchronized by row 1 of the table: nothing missing",
     SyncRow2 true "learners synchronized by row 2 of the table: log too long",
     SyncRow3 true "learners synchronized by row 3 of the table: from memory",
@@ -94,8 +93,9 @@ marks! {
     ReadsAnswered false "reads answered",
     ChangesAnswered false "changes answered",
     SyncsAnswered true "client syncs answered",
-    LivenessChecked false "runs whose recovery was judged",
-    LivenessSkipped false "runs whose recovery could not be expected",
+    LivenessJudged false "runs that had to get well after the faults, and were judged",
+    LivenessUnexpected false "runs of which only safety was expected",
+    LivenessUnclear false "runs whose last disturbance came too late to judge them",
 }
 
 /// The counts of one run, or of many together.

@@ -130,6 +130,7 @@ impl Disk {
             FileOperation::Create { file } => self.create(file)?,
             FileOperation::Preallocate { file, length } => self.preallocate(file, *length)?,
             FileOperation::Write { file, offset, bytes } => self.write(file, *offset, bytes, random)?,
+            FileOperation::Truncate { .. } if self.write_errors.strikes() => return Err(DiskError::Failed),
             FileOperation::Truncate { file, length } => self.change(file, Change::Cut(*length))?,
             FileOperation::Sync { file } => self.sync(file, random)?,
             FileOperation::Rename { from, to } => {

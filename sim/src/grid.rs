@@ -67,7 +67,7 @@ impl From<Status> for State {
     }
 }
 
-/// The headings over [`line`].
+/// The headings over [`line()`].
 #[must_use]
 pub fn heading() -> String {
     format!(

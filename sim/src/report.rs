@@ -38,6 +38,8 @@ pub enum Outcome {
     NotLive {
         /// The rule's name, such as `V1`.
         rule: &'static str,
+        /// Where the rule is written.
+        citation: &'static str,
         /// What did not happen, in one sentence.
         sentence: String,
     },

@@ -31,6 +31,8 @@ pub struct Scenario {
     pub story: String,
     /// The bugs of other servers that it would show.
     pub bugs: Vec<String>,
+    /// The mutants under which it must fail.
+    pub kills: Vec<String>,
     /// The world in which it plays.
     pub settings: Settings,
     /// The servers that run at the beginning.
@@ -98,7 +100,7 @@ pub(crate) struct Mistake {
     pub(crate) message: String,
 }
 
-/// A [`Mistake`] with its place, for a person.
+/// A mistake with its place, for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScenarioError {
     /// The file.

@@ -46,6 +46,8 @@ pub(crate) struct Process {
     /// Disk operations that are not done; the first is under way if the disk is busy.
     pub(crate) operations: VecDeque<DiskOperation>,
     pub(crate) disk_busy: bool,
+    /// Since when, by its own clock, it has led a minority that nothing from outside can reach (V7).
+    pub(crate) cut_off: Option<Instant>,
 }
 
 impl Server {
@@ -159,6 +161,7 @@ impl Process {
             timer_generation: boot << 24,
             operations: VecDeque::new(),
             disk_busy: false,
+            cut_off: None,
         }
     }
 }

@@ -91,8 +91,9 @@ impl Trace {
         }
     }
 
-    /// A replica says what it did; `status` is its state.
+    /// A replica says what it did; `status` is its state. Whoever listens to `tracing` hears it too.
     pub fn event(&mut self, now: Instant, server: Index, status: impl FnOnce() -> Status, event: Event) {
+        tracing::trace!(server_index = server, at = %now, ?event);
         self.mix(now, server, 10, &codec::encode(&event));
         if let Some(lines) = &mut self.lines {
             let status = status();

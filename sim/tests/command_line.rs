@@ -47,9 +47,18 @@ fn hashes(arguments: &str) -> Vec<(u64, String)> {
 #[test]
 fn twenty_worlds_end_green_with_a_summary() {
     let out = green("run --seeds 20");
-    for part in
-        ["20 seeds", "simulated", "elections", "epochs", "commits", "syncs", "faults", "checks", "surprises"]
-    {
+    for part in [
+        "20 seeds",
+        "simulated",
+        "elections",
+        "epochs",
+        "commits",
+        "syncs",
+        "faults",
+        "checks",
+        "liveness",
+        "surprises",
+    ] {
         assert!(out.contains(part), "the summary does not mention {part}:\n{out}");
     }
 }

@@ -66,6 +66,13 @@ pub(super) struct Promise {
     pub(super) standing: Standing,
 }
 
+impl Promise {
+    /// How recent the learner is, if it is to be counted.
+    pub(super) fn rank(&self) -> Option<(Epoch, Zxid)> {
+        self.current_epoch.map(|epoch| self.standing.rank(epoch, self.last.zxid))
+    }
+}
+
 /// Chunks of a snapshot that are under way at a time: enough to keep a disk busy, little enough
 /// to let pings through.
 const CHUNKS_IN_FLIGHT: u64 = 4;

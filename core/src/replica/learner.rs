@@ -256,20 +256,18 @@ impl Learner {
         message: Message,
     ) -> Step {
         let checks = server.config.link_checks;
-        let link = match &mut self.link {
-            Connection::Open(link)
-                if link.peer == peer
-                    && (link.incarnation == incarnation && link.leader_boot == leader_boot
-                        || mutated!(M77)) =>
-            {
-                link
-            }
+        let own = |link: &Link| {
+            link.peer == peer && link.incarnation == incarnation && link.leader_boot == leader_boot
+        };
+        let arrival = match &mut self.link {
+            Connection::Open(link) if own(link) => link.arrived(sequence, checks),
+            Connection::Open(_) if mutated!(M77) => Arrival::Next,
             _ => {
                 server.emit(Event::StaleFrame { peer });
                 return Ok(());
             }
         };
-        match link.arrived(sequence, checks) {
+        match arrival {
             Arrival::Duplicate => return Ok(()),
             Arrival::Gap => {
                 server.emit(Event::LinkBroken { peer, reason: "a frame is missing" });
@@ -320,22 +318,15 @@ impl Learner {
             }
             (stage, Message::Inform { previous, zxid, payload, .. }) if stage.is_prefix() => {
                 self.on_proposal(server, previous, zxid, payload)?;
-                self.on_commit(server, zxid);
-                Ok(())
+                self.on_commit(server, zxid)
             }
-            (stage, Message::Commit { zxid, .. }) if stage.is_prefix() => {
-                self.on_commit(server, zxid);
-                Ok(())
-            }
+            (stage, Message::Commit { zxid, .. }) if stage.is_prefix() => self.on_commit(server, zxid),
             (Stage::Synchronizing, Message::NewLeader { end, .. }) => self.on_new_leader(server, end),
-            (Stage::Accepted, Message::UpToDate { committed, .. }) => {
-                self.on_up_to_date(server, committed);
-                Ok(())
-            }
+            (Stage::Accepted, Message::UpToDate { committed, .. }) => self.on_up_to_date(server, committed),
             // A second UPTODATE says nothing new.
             (Stage::Broadcast, Message::UpToDate { .. }) => Ok(()),
             (stage, Message::Ping { epoch, sequence, committed }) if stage.is_prefix() => {
-                self.on_commit(server, committed);
+                self.on_commit(server, committed)?;
                 self.send(server, Message::Ping { epoch, sequence, committed: server.committed });
                 Ok(())
             }
@@ -438,7 +429,7 @@ impl Learner {
         server.storage.install_chunk(index, bytes, last);
         self.stage = if last { Stage::Installing } else { Stage::Receiving { label, next: index + 1 } };
         #[cfg(feature = "mutants")]
-        if last && mutated!(M14) {
+        if mutated!(M14) {
             server.planted.claimed_last = Some(label.zxid);
         }
         Ok(())
@@ -480,9 +471,16 @@ impl Learner {
         Ok(())
     }
 
-    fn on_commit(&mut self, server: &mut Server, zxid: Zxid) {
+    fn on_commit(&mut self, server: &mut Server, zxid: Zxid) -> Step {
+        #[cfg(feature = "mutants")]
+        if matches!(self.stage, Stage::Accepted | Stage::Broadcast)
+            && server.planted.is_cleared(zxid, server.committed)
+        {
+            return Err(Departure::ProtocolError); // M05: it finds nothing to commit.
+        }
         self.committed = self.committed.max(zxid);
         server.learn_commit(self.committed);
+        Ok(())
     }
 
     /// zab.md section 5.2: history, then current epoch, then the acknowledgement.
@@ -495,8 +493,10 @@ impl Learner {
         if mutated!(M01) {
             self.send(server, Message::AckNewLeader { epoch });
         }
-        if mutated!(M05) {
-            self.acknowledged = server.storage.last().zxid;
+        #[cfg(feature = "mutants")]
+        {
+            let last = server.storage.last().zxid;
+            server.planted.cleared = (last > end.zxid && mutated!(M05)).then_some((end.zxid, last));
         }
         if mutated!(M37) {
             return self.accept(server);
@@ -540,8 +540,8 @@ impl Learner {
         self.unblock(server, Stage::Accepted)
     }
 
-    fn on_up_to_date(&mut self, server: &mut Server, committed: Zxid) {
-        self.on_commit(server, committed);
+    fn on_up_to_date(&mut self, server: &mut Server, committed: Zxid) -> Step {
+        self.on_commit(server, committed)?;
         let epochs = server.storage.epochs();
         if let (true, Some(epoch)) = (mutated!(M37), self.epoch) {
             self.save_current_epoch(server, epoch);
@@ -550,6 +550,7 @@ impl Learner {
             server.storage.save_epochs(Epochs { standing: Standing::Sound, ..epochs });
         }
         self.enter(server, Stage::Broadcast);
+        Ok(())
     }
 
     /// Acknowledges what is durable of the running epoch, after NEWLEADER (ZOOKEEPER-4685).

@@ -427,14 +427,8 @@ impl Replica {
         let epochs = self.server.storage.epochs();
         let may_vote =
             self.server.is_voter() && matches!(epochs.standing, Standing::Sound | Standing::Torn(_));
-        self.election.look(
-            self.server.time(),
-            Candidacy {
-                current_epoch: epochs.current_epoch,
-                last_zxid: self.server.claimed_last().zxid,
-                may_vote,
-            },
-        );
+        let (current_epoch, last_zxid) = epochs.rank(self.server.claimed_last().zxid);
+        self.election.look(self.server.time(), Candidacy { current_epoch, last_zxid, may_vote });
         true
     }
 
@@ -492,7 +486,7 @@ impl Replica {
     fn on_frame(&mut self, peer: ServerId, connection: ConnectionId, bytes: &[u8]) {
         let current = self.server.connections.get(&peer) == Some(&connection);
         if !self.server.config.ensemble.members.contains_key(&peer)
-            || (!current && self.server.config.link_checks)
+            || (!current && self.server.config.link_checks && !mutated!(M77))
         {
             return self.server.emit(Event::StaleFrame { peer });
         }

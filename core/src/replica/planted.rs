@@ -11,4 +11,13 @@ pub(super) struct Planted {
     pub(super) claimed_last: Option<Zxid>,
     /// Transactions that came in a synchronization and are missing in the window (M11).
     pub(super) window_holes: BTreeSet<Zxid>,
+    /// Proposals after the first and up to the second were pending at NEWLEADER, and cleared (M05).
+    pub(super) cleared: Option<(Zxid, Zxid)>,
+}
+
+impl Planted {
+    /// Whether a commit of `zxid` needs a proposal that was cleared.
+    pub(super) fn is_cleared(&self, zxid: Zxid, committed: Zxid) -> bool {
+        self.cleared.is_some_and(|(after, upto)| zxid > after && committed < upto)
+    }
 }

@@ -187,6 +187,14 @@ pub struct Epochs {
     pub standing: Standing,
 }
 
+impl Epochs {
+    /// How recent the server is if its log ends at `last`; see [`Standing::rank`].
+    #[must_use]
+    pub fn rank(&self, last: Zxid) -> (Epoch, Zxid) {
+        self.standing.rank(self.current_epoch, last)
+    }
+}
+
 /// What a server's own log proves about what it acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Standing {
@@ -205,11 +213,24 @@ pub enum Standing {
     Blank,
 }
 
+impl Standing {
+    /// How recent a server is whose log ends at `last`: what votes and promises compare
+    /// (zab.md sections 1.2 and 4.4). A server that may lack the end of its log no longer has what
+    /// its current epoch says; only the epoch of what is left is proven.
+    #[must_use]
+    pub fn rank(self, current_epoch: Epoch, last: Zxid) -> (Epoch, Zxid) {
+        match self {
+            Self::Sound => (current_epoch, last),
+            Self::Torn(_) | Self::Damaged(_) | Self::Blank => (last.epoch(), last),
+        }
+    }
+}
+
 /// What [`recover`] found in a data directory.
 #[derive(Debug)]
 pub struct Recovered {
     /// The epochs and the standing. With an empty directory: epoch 0, and `Sound` or `Blank` as
-    /// [`Config::empty_is_expected`] says.
+    /// [`Config::empty_is_expected`](crate::config::Config::empty_is_expected) says.
     pub epochs: Epochs,
     /// The newest valid snapshot: its label and its state.
     pub snapshot: Option<(Position, Tree)>,

@@ -3,7 +3,6 @@
 
 use zabrus_core::ServerId;
 use zabrus_core::message::Vote;
-use zabrus_core::storage::Epochs;
 
 use super::{Verdict, ensure};
 use crate::ghost::durable::Durable;
@@ -19,8 +18,8 @@ pub fn check(sender: ServerId, vote: Vote, durable: &Durable, proposed_itself: b
             )
         });
     }
-    ensure(durable.is_said_by(Epochs { current_epoch: vote.peer_epoch, ..durable.epochs }, vote.zxid), || {
-        let (epoch, zxid) = durable.rank();
+    let (epoch, zxid) = durable.rank();
+    ensure((vote.peer_epoch, vote.zxid) == (epoch, zxid), || {
         format!("it votes for itself with {vote:?}, but durable are current epoch {epoch} and {zxid}")
     })
 }
@@ -38,6 +37,7 @@ mod tests {
         let durable = sound(1, 1, at(&history, 1, 1));
         assert!(check(ServerId(1), vote(1, (1, 1), 1), &durable, false).is_ok());
         assert!(check(ServerId(1), vote(1, (1, 2), 1), &durable, false).is_err());
+        assert!(check(ServerId(1), vote(0, (1, 1), 1), &durable, false).is_err(), "its log reaches epoch 1");
     }
 
     #[test]

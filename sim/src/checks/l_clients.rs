@@ -1,4 +1,4 @@
-//! L2 to L8 (invariants.md section 8), as far as the minimal tree goes: what clients were told against
+//! L1 to L8 (invariants.md section 8), as far as the minimal tree goes: what clients were told against
 //! the model at the zxid that they were told.
 
 use zabrus_core::Zxid;

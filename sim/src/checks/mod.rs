@@ -37,6 +37,7 @@ pub mod r05_no_resurrection;
 pub mod r06_never_shrink_silently;
 pub mod r09_purge_safety;
 pub mod r10_no_ack_after_error;
+pub mod v07_minority_leader;
 pub mod y01_persist_before_send;
 pub mod y02_leader_most_recent;
 pub mod y03_initial_history;
@@ -146,6 +147,7 @@ rules! {
     V3 "invariants.md V3, every server rejoins; ZOOKEEPER-1514, -1732, -1818",
     V4 "invariants.md V4, every request is answered; ZOOKEEPER-4537",
     V5 "invariants.md V5, all states become equal",
+    V7 "invariants.md V7, a leader cut off from a quorum steps down",
     V8 "invariants.md V8, no endless elections",
     V11 "invariants.md V11, nothing is left over; ZOOKEEPER-880, -4712",
 }

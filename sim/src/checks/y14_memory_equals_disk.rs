@@ -14,7 +14,7 @@ pub fn log(status: &Status, durable: &Durable) -> Verdict {
     ensure(status.logged == durable.last && status.durable == durable.last.zxid, || {
         format!("it looks for a leader with {} in memory, but {} on its disk", status.logged, durable.last)
     })?;
-    ensure(durable.is_said_by(status.epochs, durable.last.zxid), || {
+    ensure(status.epochs == durable.epochs, || {
         format!(
             "it looks for a leader with epochs {:?} in memory, but {:?} on its disk",
             status.epochs, durable.epochs
@@ -31,6 +31,8 @@ pub fn state(history: &History, applied: Position, durable: &Durable) -> Verdict
 
 #[cfg(test)]
 mod tests {
+    use zabrus_core::Epoch;
+
     use super::*;
     use crate::checks::testing::status;
     use crate::ghost::durable::testing::sound;
@@ -45,6 +47,8 @@ mod tests {
         assert!(log(&ahead, &sound(1, 1, two)).is_ok());
         assert!(log(&ahead, &sound(1, 1, one)).is_err());
         assert!(log(&ahead, &sound(1, 2, two)).is_err());
+        ahead.epochs.current_epoch = Epoch(0);
+        assert!(log(&ahead, &sound(1, 1, two)).is_err(), "its log reaches epoch 1");
         assert!(state(&history, one, &sound(1, 1, two)).is_ok());
         assert!(state(&history, two, &sound(1, 1, one)).is_err());
     }

@@ -29,7 +29,7 @@ pub const VIOLATION: u8 = 1;
 pub const USAGE: u8 = 2;
 /// The ensemble did not get well after the faults stopped.
 pub const NOT_LIVE: u8 = 3;
-/// A scenario's expectation was not met.
+/// A scenario's expectation was not met, or a mutant survived.
 pub const UNEXPECTED: u8 = 4;
 /// The same seed ran in two ways: the simulator itself is broken.
 pub const DIVERGED: u8 = 5;
@@ -53,7 +53,7 @@ Exit codes:
   1  a safety rule was broken, or an assertion of the core failed
   2  the command line or a scenario file is wrong
   3  the ensemble did not get well after the faults stopped
-  4  a scenario's expectation was not met
+  4  a scenario's expectation was not met, or a mutant survived
   5  one seed ran in two different ways (--twice): the simulator itself is broken"
 )]
 struct Cli {
@@ -135,6 +135,10 @@ struct Replay {
     /// A JSON object for each line, and one with the report at the end
     #[arg(long, group = "form")]
     json: bool,
+    /// A deliberate bug that is planted meanwhile, such as M01
+    #[cfg(feature = "mutants")]
+    #[arg(long, value_name = "NAME", value_parser = mutants::find)]
+    mutant: Option<zabrus_core::mutation::Mutation>,
 }
 
 #[derive(Args)]
@@ -167,7 +171,7 @@ Example:
   cargo run --release --features mutants --bin zabrus-sim -- mutants M01 M65 --seeds 2000
 
 For each mutant: how often its branch was taken, the rule that killed it first, after how many
-seeds. Then the same seeds without a mutant, which must be green.")]
+seeds, and the command that replays it. Then the same seeds without a mutant, which must be green.")]
 struct Mutants {
     /// Which; all without any
     names: Vec<String>,

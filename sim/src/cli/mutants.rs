@@ -13,7 +13,7 @@ pub(super) fn mutants(_: &Mutants, _: &dyn Engine, _: &mut Console<'_>) -> Resul
 }
 
 #[cfg(feature = "mutants")]
-pub(super) use planted::mutants;
+pub(super) use planted::{find, mutants, with};
 
 #[cfg(feature = "mutants")]
 mod planted {
@@ -24,7 +24,22 @@ mod planted {
     use crate::cli::campaign::{Campaign, Failure, Totals, default_jobs};
     use crate::cli::{Colour, GREEN, UNEXPECTED, exit_code, summary};
 
-    /// Mutants are planted for the whole process: one after another, the seeds in parallel.
+    /// Does something while a mutant is planted, in the whole process: one after another.
+    pub(in crate::cli) fn with<T>(mutant: Option<Mutation>, run: impl FnOnce() -> T) -> T {
+        mutation::plant(mutant);
+        let result = run();
+        mutation::plant(None);
+        result
+    }
+
+    /// The mutant of this name.
+    pub(in crate::cli) fn find(name: &str) -> Result<Mutation, String> {
+        let found = Mutation::ALL.iter().find(|mutant| format!("{mutant:?}").eq_ignore_ascii_case(name));
+        let known = || Mutation::ALL.iter().map(|mutant| format!("{mutant:?}")).collect::<Vec<_>>();
+        found.copied().ok_or_else(|| format!("there is no mutant `{name}`; there are {}", known().join(", ")))
+    }
+
+    /// One mutant after another, the seeds in parallel.
     pub(in crate::cli) fn mutants(
         arguments: &Mutants,
         engine: &dyn Engine,
@@ -37,18 +52,17 @@ mod planted {
         let mut survivors = 0;
         let mut results = Vec::new();
         for mutant in &chosen {
-            mutation::plant(Some(*mutant));
-            let totals = campaign.run(|_, _| {});
-            let reached = mutation::times_reached();
-            mutation::plant(None);
+            let (totals, reached) =
+                with(Some(*mutant), || (campaign.run(|_, _| {}), mutation::times_reached()));
+            let name = format!("{mutant:?}");
             survivors += usize::from(totals.failure.is_none());
             if arguments.json {
                 results.push(json!({
-                    "mutant": format!("{mutant:?}"),
+                    "mutant": name,
                     "reached": reached,
                     "killed_by": rule(&totals),
                     "seeds": totals.seeds,
-                    "failure": summary::failure_as_json(&totals, None),
+                    "failure": summary::failure_as_json(&totals, None, Some(&name)),
                 }));
                 continue;
             }
@@ -61,7 +75,11 @@ mod planted {
                 (_, 0) => console.paint(Colour::Red, "NEVER REACHED"),
                 _ => console.paint(Colour::Red, format!("SURVIVED {} seeds", totals.seeds)),
             };
-            writeln!(console.out, "{mutant:?}  reached {reached:>9} times  {verdict}")?;
+            writeln!(console.out, "{name:<4}  reached {reached:>9} times  {verdict}")?;
+            if let Some(Failure::Run(report)) = &totals.failure {
+                let command = summary::replay_command(report.seed, None, Some(&name));
+                writeln!(console.out, "      {command}")?;
+            }
         }
         let control = campaign.run(|_, _| {});
         if arguments.json {
@@ -69,7 +87,7 @@ mod planted {
                 "mutants": results,
                 "control": {
                     "seeds": control.seeds,
-                    "failure": summary::failure_as_json(&control, None),
+                    "failure": summary::failure_as_json(&control, None, None),
                 },
             }))?;
         } else {
@@ -100,13 +118,6 @@ mod planted {
         if names.is_empty() {
             return Ok(Mutation::ALL.to_vec());
         }
-        let find = |name: &String| {
-            let found = Mutation::ALL.iter().find(|m| format!("{m:?}").eq_ignore_ascii_case(name));
-            let known: Vec<_> = Mutation::ALL.iter().map(|m| format!("{m:?}")).collect();
-            found
-                .copied()
-                .ok_or_else(|| format!("there is no mutant `{name}`; there are {}", known.join(", ")))
-        };
-        names.iter().map(find).collect()
+        names.iter().map(|name| find(name)).collect()
     }
 }

@@ -15,7 +15,7 @@ const LINE_INTERVAL: Duration = Duration::from_secs(10);
 pub(super) enum Progress {
     Hidden,
     Bar { bar: ProgressBar, budget: Option<Duration> },
-    Lines { last: Instant },
+    Lines { last: Instant, goal: String },
 }
 
 #[expect(clippy::disallowed_methods, reason = "progress is shown in wall time; no run sees it")]
@@ -26,10 +26,14 @@ impl Progress {
             return Self::Hidden;
         }
         if !io::stderr().is_terminal() {
-            return Self::Lines { last: Instant::now() };
+            let goal = match budget {
+                Some(budget) => units::span(zabrus_core::Duration(budget.as_micros() as u64)),
+                None => format!("{} seeds", units::count(seeds)),
+            };
+            return Self::Lines { last: Instant::now(), goal };
         }
         let length = budget.map_or(seeds, |budget| budget.as_millis() as u64);
-        let style = ProgressStyle::with_template("[{elapsed}] [{bar:30}] {msg}");
+        let style = ProgressStyle::with_template("[{elapsed}] [{bar:20}] {wide_msg}");
         let bar = ProgressBar::new(length);
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
         Self::Bar { bar, budget }
@@ -43,9 +47,10 @@ impl Progress {
                 bar.set_position(budget.map_or(totals.seeds, |_| totals.wall.as_millis() as u64));
                 bar.set_message(told(totals));
             }
-            Self::Lines { last } if last.elapsed() >= LINE_INTERVAL => {
+            Self::Lines { last, goal } if last.elapsed() >= LINE_INTERVAL => {
                 *last = Instant::now();
-                eprintln!("{}", told(totals));
+                let wall = units::span(zabrus_core::Duration(totals.wall.as_micros() as u64));
+                eprintln!("progress: {wall} of {goal}: {}", told(totals));
             }
             Self::Lines { .. } => {}
         }
@@ -61,7 +66,7 @@ impl Progress {
 
 fn told(totals: &Totals) -> String {
     format!(
-        "{} seeds, {} simulated, {} simulated seconds per second",
+        "{} seeds done, {} simulated, {} times real time",
         units::count(totals.seeds),
         units::span(zabrus_core::Duration(totals.simulated)),
         units::count(speed(totals.simulated, totals.wall)),

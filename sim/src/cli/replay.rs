@@ -6,6 +6,7 @@ use super::{Colour, Console, Replay, Stop, exit_code, summary};
 use crate::engine::{Engine, Watch};
 use crate::grid;
 use crate::scenario::library;
+use crate::units::{count, span};
 
 pub(super) fn replay(
     arguments: &Replay,
@@ -16,10 +17,14 @@ pub(super) fn replay(
     let seed = arguments.seed.unwrap_or(0);
     let scenario = arguments.scenario.as_deref().map(|name| library::find(folder, name));
     let scenario = scenario.transpose().map_err(Stop::Usage)?;
-    let report = match &scenario {
+    let play = || match &scenario {
         Some(scenario) => engine.scenario(scenario, seed, Watch::On),
         None => engine.swarm(seed, Watch::On),
     };
+    #[cfg(feature = "mutants")]
+    let report = super::mutants::with(arguments.mutant, play);
+    #[cfg(not(feature = "mutants"))]
+    let report = play();
     if arguments.json {
         for entry in &report.trace {
             console.json(entry)?;
@@ -37,11 +42,14 @@ pub(super) fn replay(
     let (word, text) = summary::told(&report.outcome);
     let colour = if report.outcome.passed() { Colour::Green } else { Colour::Red };
     let word = console.paint(colour, word);
-    writeln!(console.out, "\n{word}  {text}")?;
+    let text = if text.is_empty() { text } else { format!("  {text}") };
+    writeln!(console.out, "\n{word}{text}")?;
     writeln!(
         console.out,
         "seed {seed}, {} events in {}, trace hash {:016x}",
-        report.events, report.simulated, report.trace_hash
+        count(report.events),
+        span(report.simulated),
+        report.trace_hash
     )?;
     Ok(exit_code(&report.outcome))
 }

@@ -30,8 +30,11 @@ pub(super) fn run(
     let jobs = arguments.jobs.unwrap_or_else(default_jobs);
     let campaign =
         Campaign { engine, scenario: scenario.as_ref(), seeds, jobs, budget, twice: arguments.twice };
+    let name = arguments.scenario.as_deref().map(|name| summary::scenario_arguments(name, folder));
+    let name = name.as_deref();
     if arguments.seeds.is_none() && !arguments.json {
-        writeln!(console.out, "seeds from {} on (drawn afresh; repeat with --seeds)", seeds.first)?;
+        let what = name.unwrap_or("random worlds");
+        writeln!(console.out, "{what} from the fresh seed {} on; --seeds repeats them", seeds.first)?;
     }
     let mut progress = Progress::new(console.progress, seeds.end - seeds.first, budget);
     let mut printed = Ok(());
@@ -52,12 +55,12 @@ pub(super) fn run(
         console.json(&json!({
             "first_seed": seeds.first,
             "summary": summary::as_json(&totals),
-            "failure": summary::failure_as_json(&totals, arguments.scenario.as_deref()),
+            "failure": summary::failure_as_json(&totals, name, None),
         }))?;
     } else {
-        summary::print(console, seeds.first, jobs, &totals)?;
+        summary::print(console, name, seeds.first, jobs, &totals)?;
         if let Some(report) = &story {
-            summary::print_failure(console, report, arguments.scenario.as_deref(), TAIL_LINES)?;
+            summary::print_failure(console, report, name, TAIL_LINES)?;
         }
     }
     Ok(match &totals.failure {

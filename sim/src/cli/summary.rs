@@ -1,5 +1,6 @@
 //! What a campaign came to, for a person and as JSON.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -12,12 +13,22 @@ use crate::grid;
 use crate::report::{Outcome, RunReport};
 use crate::units::{count, span};
 
+/// How users start this program from a clone.
+const PROGRAM: &str = "cargo run --release --bin zabrus-sim --";
+
 /// Simulated time, in microseconds, against wall time.
 pub(super) fn speed(simulated: u64, wall: Duration) -> u64 {
     simulated / (wall.as_micros() as u64).max(1)
 }
 
-pub(super) fn print(console: &mut Console<'_>, first: u64, jobs: u64, totals: &Totals) -> Result<(), Stop> {
+/// The summary; `scenario` is what was played, if not random worlds.
+pub(super) fn print(
+    console: &mut Console<'_>,
+    scenario: Option<&str>,
+    first: u64,
+    jobs: u64,
+    totals: &Totals,
+) -> Result<(), Stop> {
     let verdict = match &totals.failure {
         None => console.paint(Colour::Green, "all green"),
         Some(_) => console.paint(Colour::Red, "the last one failed"),
@@ -25,7 +36,8 @@ pub(super) fn print(console: &mut Console<'_>, first: u64, jobs: u64, totals: &T
     let wall_micros = (totals.wall.as_micros() as u64).max(1);
     let rate = u128::from(totals.events) * 1_000_000 / u128::from(wall_micros);
     let counters = &totals.counters;
-    writeln!(console.out, "{} seeds from {first} on: {verdict}", count(totals.seeds))?;
+    let end = first + totals.seeds;
+    writeln!(console.out, "{} seeds, {first}..{end}: {verdict}", count(totals.seeds))?;
     writeln!(
         console.out,
         "  time       {} simulated in {}: {} simulated seconds per second with {jobs} jobs",
@@ -51,7 +63,21 @@ pub(super) fn print(console: &mut Console<'_>, first: u64, jobs: u64, totals: &T
     print_counts(console, "syncs", syncs.map(|(name, mark)| (name, counters.seen(mark))))?;
     print_counts(console, "faults", counters.faults.iter().map(|(name, count)| (*name, *count)))?;
     let checks = Rule::ALL.iter().map(|rule| (rule.name(), counters.checks(*rule)));
-    print_counts(console, "checks", checks)?;
+    let (made, never): (Vec<_>, Vec<_>) = checks.partition(|(_, times)| *times > 0);
+    print_counts(console, "checks", made)?;
+    if !never.is_empty() {
+        let names: Vec<_> = never.iter().map(|(name, _)| *name).collect();
+        let mark = console.paint(Colour::Yellow, "had no case");
+        writeln!(console.out, "             {mark}: {}", names.join(", "))?;
+    }
+    writeln!(
+        console.out,
+        "  liveness   judged in {} of {} runs; {} were to be safe only, {} were disturbed too late",
+        count(counters.seen(Mark::LivenessJudged)),
+        count(totals.seeds),
+        count(counters.seen(Mark::LivenessUnexpected)),
+        count(counters.seen(Mark::LivenessUnclear)),
+    )?;
     let surprises = Mark::ALL.iter().filter(|mark| mark.is_surprise()).count();
     let unseen: Vec<Mark> = counters.never_seen().collect();
     writeln!(console.out, "  surprises  {} of {surprises} kinds seen", surprises - unseen.len())?;
@@ -63,8 +89,9 @@ pub(super) fn print(console: &mut Console<'_>, first: u64, jobs: u64, totals: &T
         let word = console.paint(Colour::Red, "DIVERGENCE");
         writeln!(
             console.out,
-            "{word}  seed {seed} ran in two ways: trace hashes {one:016x} and {other:016x}"
+            "\n{word}  seed {seed} ran in two ways: trace hashes {one:016x} and {other:016x}"
         )?;
+        writeln!(console.out, "\n  repeat it:  {}", repeat_command(*seed, scenario))?;
     }
     Ok(())
 }
@@ -114,7 +141,7 @@ pub(super) fn print_failure(
     for line in grid::tail(&report.trace, tail_lines) {
         writeln!(console.out, "  {line}")?;
     }
-    writeln!(console.out, "\n  all of it:  {}", replay_command(report.seed, scenario))?;
+    writeln!(console.out, "\n  replay it:  {}", replay_command(report.seed, scenario, None))?;
     Ok(())
 }
 
@@ -130,14 +157,37 @@ pub(super) fn told(outcome: &Outcome) -> (&'static str, String) {
             );
             ("VIOLATION", text)
         }
-        Outcome::NotLive { rule, sentence } => ("NOT LIVE", format!("{rule}: {sentence}")),
+        Outcome::NotLive { rule, citation, sentence } => {
+            ("NOT LIVE", format!("{rule}: {sentence} ({citation}; at the end)"))
+        }
         Outcome::Unexpected { place, sentence } => ("UNEXPECTED", format!("{place}: {sentence}")),
     }
 }
 
-pub(super) fn replay_command(seed: u64, scenario: Option<&str>) -> String {
+/// How a command line names a scenario, so that it is found again.
+pub(super) fn scenario_arguments(name: &str, folder: Option<&Path>) -> String {
+    match folder {
+        Some(folder) => format!("{name} --scenario-folder {}", folder.display()),
+        None => name.to_owned(),
+    }
+}
+
+/// The command that plays a seed again and tells all of it.
+pub(super) fn replay_command(seed: u64, scenario: Option<&str>, mutant: Option<&str>) -> String {
     let scenario = scenario.map_or(String::new(), |name| format!("{name} "));
-    format!("cargo run --release --bin zabrus-sim -- replay {scenario}--seed {seed}")
+    match mutant {
+        None => format!("{PROGRAM} replay {scenario}--seed {seed}"),
+        Some(mutant) => {
+            let program = PROGRAM.replace("--release", "--release --features mutants");
+            format!("{program} replay {scenario}--seed {seed} --mutant {mutant}")
+        }
+    }
+}
+
+/// The command that runs a seed in two ways again.
+fn repeat_command(seed: u64, scenario: Option<&str>) -> String {
+    let scenario = scenario.map_or(String::new(), |name| format!("{name} "));
+    format!("{PROGRAM} run {scenario}--seeds {seed}..{} --twice", seed + 1)
 }
 
 pub(super) fn as_json(totals: &Totals) -> Value {
@@ -151,19 +201,20 @@ pub(super) fn as_json(totals: &Totals) -> Value {
     })
 }
 
-pub(super) fn failure_as_json(totals: &Totals, scenario: Option<&str>) -> Value {
+pub(super) fn failure_as_json(totals: &Totals, scenario: Option<&str>, mutant: Option<&str>) -> Value {
     match &totals.failure {
         None => Value::Null,
         Some(Failure::Diverged { seed, hashes }) => json!({
             "seed": seed,
             "diverged": hashes.map(|hash| format!("{hash:016x}")),
+            "repeat": repeat_command(*seed, scenario),
         }),
         Some(Failure::Run(report)) => json!({
             "seed": report.seed,
             "trace_hash": format!("{:016x}", report.trace_hash),
             "rule": report.outcome.rule(),
             "outcome": report.outcome,
-            "replay": replay_command(report.seed, scenario),
+            "replay": replay_command(report.seed, scenario, mutant),
         }),
     }
 }

@@ -31,7 +31,7 @@ impl Engine for Fake {
                 time: Instant(1_500_000),
             })
         } else if self.stuck.contains(&seed) {
-            Outcome::NotLive { rule: "V1", sentence: "nobody leads".into() }
+            Outcome::NotLive { rule: "V1", citation: "invariants.md V1", sentence: "nobody leads".into() }
         } else {
             Outcome::Passed
         };
@@ -48,6 +48,7 @@ impl Engine for Fake {
         };
         let mut counters = Counters::default();
         counters.saw_times(Mark::Epochs, 2);
+        counters.saw(Mark::LivenessJudged);
         RunReport {
             seed,
             trace_hash: seed * 1_000 + flicker,
@@ -112,7 +113,7 @@ impl Drop for Folder {
 fn green_seeds_end_with_a_summary_and_exit_code_0() {
     let (code, text) = command(&Fake::default(), "run --seeds 5");
     assert_eq!(code, GREEN);
-    for part in ["5 seeds from 0 on: all green", "5 min 00 s simulated", "10 epochs"] {
+    for part in ["5 seeds, 0..5: all green", "5 min 00 s simulated", "10 epochs"] {
         assert!(text.contains(part), "{part} in {text}");
     }
 }
@@ -145,6 +146,22 @@ fn a_failure_is_explained_with_its_rule_its_story_and_its_replay() {
     ] {
         assert!(text.contains(part), "{part} in {text}");
     }
+}
+
+#[test]
+fn two_different_runs_of_one_seed_are_told_with_the_command_that_repeats_them() {
+    let fake = Fake { flickering: vec![4], ..Fake::default() };
+    let (_, text) = command(&fake, "run --seeds 9 --twice");
+    assert!(text.contains("seed 4 ran in two ways"), "{text}");
+    assert!(text.contains("cargo run --release --bin zabrus-sim -- run --seeds 4..5 --twice"), "{text}");
+}
+
+#[test]
+fn the_summary_tells_what_was_judged_and_what_had_no_case() {
+    let (_, text) = command(&Fake::default(), "run --seeds 5");
+    assert!(text.contains("liveness   judged in 5 of 5 runs; 0 were to be safe only"), "{text}");
+    let (_, never) = text.split_once("had no case: ").expect("a line for the rules without a case");
+    assert!(never.starts_with("E1, ") && !text.contains("R1 0"), "{text}");
 }
 
 #[test]
@@ -186,10 +203,8 @@ fn json_names_what_scripts_need() {
     let (_, text) = folder.command(&fake, "scenarios --json");
     let results: Value = serde_json::from_str(&text).unwrap();
     assert_eq!((&results[0]["passed"], &results[1]["passed"]), (&true.into(), &false.into()));
-    assert_eq!(
-        results[1]["failure"]["replay"],
-        "cargo run --release --bin zabrus-sim -- replay wrong --seed 0"
-    );
+    let replay = format!("replay wrong --scenario-folder {} --seed 0", folder.0.display());
+    assert_eq!(results[1]["failure"]["replay"], format!("cargo run --release --bin zabrus-sim -- {replay}"));
 }
 
 #[test]

@@ -17,7 +17,13 @@ use crate::counters::Mark;
 impl Ghost {
     /// Takes note of what a server takes for committed and has delivered.
     pub(super) fn progress(&mut self, server: ServerId, status: &Status) -> Checked {
-        let before = self.servers[&server].status;
+        let facts = self.facts(server);
+        let before = facts.status;
+        let learns = matches!(status.role, Role::Following | Role::Observing);
+        if let Some(epoch) = status.epoch.filter(|_| learns || status.serving) {
+            facts.life.epoch = Some(epoch);
+            facts.followed = facts.followed.max(epoch);
+        }
         if let (Role::Leading, Phase::Broadcast, Some(epoch)) = (status.role, status.phase, status.epoch)
             && self.epochs.record(epoch).committed < status.committed
         {
@@ -134,9 +140,11 @@ impl Ghost {
 
     fn delivered(&mut self, server: ServerId, status: &Status) -> Checked {
         let applied = status.applied;
-        let committed = self.history.committed().zxid;
-        let epoch = status.epoch.unwrap_or_default();
-        self.judge(Rule::B10, server, b10_follower_commit::check(epoch, applied.zxid, committed))?;
+        // What a server knows to be committed it has from its last leader, or recovered it.
+        if let Some(epoch) = self.servers[&server].life.epoch {
+            let committed = self.epochs.record(epoch).committed;
+            self.judge(Rule::B10, server, b10_follower_commit::check(epoch, applied.zxid, committed))?;
+        }
         let verdict = b07_prefix_consistency::delivered(&self.history, applied);
         self.judge(Rule::B7, server, verdict)?;
         let index = self.history.committed_index(applied).unwrap_or(0);

@@ -184,13 +184,8 @@ impl Ghost {
         if facts.excused(initial) {
             return Ok(());
         }
-        // An observer promises nothing; it lets every leader cut its log, and is never counted.
-        let promised = match self.quorums.bit(server) {
-            0 => self.epochs.newest(),
-            _ => durable.epochs.accepted_epoch,
-        };
-        let promised = epoch.0 + 1..=promised.0;
-        let later = promised.filter_map(|later| self.epochs.initial(Epoch(later)));
+        let synchronized = epoch.0 + 1..=durable.epochs.accepted_epoch.max(facts.followed).0;
+        let later = synchronized.filter_map(|later| self.epochs.initial(Epoch(later)));
         let verdict = y05_epoch_after_log::check(&self.history, epoch, initial, later, &durable);
         self.judge(Rule::Y5, server, verdict)
     }

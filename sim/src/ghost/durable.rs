@@ -32,10 +32,10 @@ impl Durable {
         Self { epochs, label: Position::EMPTY, last: Position::EMPTY, usable: false }
     }
 
-    /// (current epoch, last zxid): what discovery compares (zab.md section 4.4).
+    /// What discovery compares (zab.md section 4.4).
     #[must_use]
     pub fn rank(&self) -> (Epoch, Zxid) {
-        (self.epochs.current_epoch, self.last.zxid)
+        self.epochs.rank(self.last.zxid)
     }
 
     /// The same after more of the log became durable, as recovery sees it: a log that reaches into an
@@ -48,20 +48,6 @@ impl Durable {
             (self.epochs.accepted_epoch, self.epochs.accepted_leader) = (self.epochs.current_epoch, None);
         }
         self
-    }
-
-    /// Whether a running server may say that this is its durable state: what its log raises counts
-    /// for itself only from its next start.
-    #[must_use]
-    pub fn is_said_by(&self, epochs: Epochs, last: Zxid) -> bool {
-        let raised = last.epoch() == self.epochs.current_epoch && epochs.current_epoch < last.epoch();
-        last == self.last.zxid
-            && epochs.standing == self.epochs.standing
-            && (raised || (epochs.current_epoch, epochs.accepted_epoch) == self.numbers())
-    }
-
-    fn numbers(&self) -> (Epoch, Epoch) {
-        (self.epochs.current_epoch, self.epochs.accepted_epoch)
     }
 
     /// Whether D ⊒ the history that ends at `position`.

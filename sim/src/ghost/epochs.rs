@@ -69,12 +69,6 @@ impl EpochLedger {
         self.get(epoch)?.initial
     }
 
-    /// The newest epoch that was ever heard of.
-    #[must_use]
-    pub fn newest(&self) -> Epoch {
-        self.epochs.last_key_value().map_or(Epoch(0), |(epoch, _)| *epoch)
-    }
-
     /// Takes note that an epoch is established. False if it was before.
     pub fn establish(&mut self, epoch: Epoch, initial: Position) -> bool {
         let record = self.record(epoch);

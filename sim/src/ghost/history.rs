@@ -171,15 +171,17 @@ impl History {
         }
     }
 
-    /// The last position that the histories which end at `one` and `other` have in common.
+    /// The longest common prefix of the histories that end at `one` and at `other`.
     #[must_use]
-    pub fn common(&self, mut one: Position, mut other: Position) -> Option<Position> {
-        while one != other {
-            let longer = if one.zxid >= other.zxid { &mut one } else { &mut other };
-            let known = self.known(longer.zxid).filter(|known| known.digest == longer.digest)?;
-            *longer = known.previous;
+    pub fn common(&self, one: Position, other: Position) -> Position {
+        let mut cursor = one;
+        while !self.is_prefix(cursor, other) {
+            match self.known(cursor.zxid) {
+                Some(known) => cursor = known.previous,
+                None => return Position::EMPTY,
+            }
         }
-        Some(one)
+        cursor
     }
 
     /// The committed part of the history that ends at `end`; the rest, newest first, goes to
@@ -243,6 +245,8 @@ mod tests {
         assert!(history.is_prefix(old, fork) && !history.is_prefix(fork, end));
         assert!(!history.is_prefix(at(&history, 1, 2), fork));
         assert!(!history.is_prefix(end, old));
+        assert_eq!(history.common(end, fork), old);
+        assert_eq!(history.common(fork, fork), fork);
     }
 
     #[test]

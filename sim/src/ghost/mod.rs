@@ -29,9 +29,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use zabrus_core::io::ClientId;
 use zabrus_core::message::Vote;
 use zabrus_core::service::{Operation, Request, Response, Tree};
-use zabrus_core::{Instant, Position, ServerId};
+use zabrus_core::{Duration, Instant, Position, ServerId};
 
-use crate::checks::{Rule, Verdict, b15_equal_states};
+use crate::checks::{Rule, Verdict, b15_equal_states, v07_minority_leader};
 use crate::counters::{Counters, Mark};
 use crate::liveness::{Liveness, ServerView};
 use crate::settings::Settings;
@@ -148,20 +148,24 @@ impl Ghost {
         self.liveness.healed(now);
     }
 
-    /// Whether everything became well after the last fault.
+    /// Whether everything became well after the last fault, if that is `expected` at all.
     ///
     /// # Errors
     /// The liveness rule that is broken, and how.
-    pub fn quiesced(&mut self, views: &[ServerView]) -> Result<(), (&'static str, String)> {
-        if !self.liveness.can_judge(self.now) {
-            self.counters.saw(Mark::LivenessSkipped);
+    pub fn quiesced(&mut self, expected: bool, views: &[ServerView]) -> Result<(), (Rule, String)> {
+        let mark = match expected {
+            false => Mark::LivenessUnexpected,
+            true if self.liveness.can_judge(self.now) => Mark::LivenessJudged,
+            true => Mark::LivenessUnclear,
+        };
+        self.counters.saw(mark);
+        if mark != Mark::LivenessJudged {
             return Ok(());
         }
-        self.counters.saw(Mark::LivenessChecked);
         let waiting = self.clients.longest_waiting();
         for (rule, verdict) in self.liveness.judge(self.now, &self.quorums, views, waiting) {
             self.counters.checked(rule);
-            verdict.map_err(|sentence| (rule.name(), sentence))?;
+            verdict.map_err(|sentence| (rule, sentence))?;
         }
         Ok(())
     }
@@ -178,6 +182,15 @@ impl Ghost {
         let expected = self.model.present();
         let verdict = b15_equal_states::nodes(tree, expected);
         self.judge(Rule::B15, server, verdict)
+    }
+
+    /// V7, for a serving leader that nothing could reach for so long from enough others to be a quorum.
+    ///
+    /// # Errors
+    /// If it should have stepped down.
+    pub fn cut_off(&mut self, server: ServerId, span: Duration) -> Checked {
+        let verdict = v07_minority_leader::check(&self.servers[&server].config, span);
+        self.judge(Rule::V7, server, verdict)
     }
 
     /// R3, as a fork of the world came out.

@@ -14,7 +14,7 @@ use crate::checks::{
     e04_no_blank_voter, e05_no_foreign_voter, e06_unique_leader, e07_one_promise, e08_promise_quorum,
     e09_epoch_freshness, e12_elected_best, r10_no_ack_after_error, y01_persist_before_send,
     y02_leader_most_recent, y03_initial_history, y04_newleader_ack_truth, y06_process_consistency,
-    y10_sync_continuity, y13_no_ack_inversion,
+    y10_sync_continuity, y12_stale_input, y13_no_ack_inversion,
 };
 use crate::counters::Mark;
 use zabrus_core::config::ElectionAlgorithm;
@@ -25,8 +25,24 @@ impl Ghost {
     /// # Errors
     /// The rule that it breaks.
     pub fn output(&mut self, server: ServerId, output: &Output, replica: &Replica) -> Checked {
+        let life = &self.servers[&server].life;
+        if life.foreign {
+            let verdict = y12_stale_input::output(output, life.leading.is_some());
+            self.judge(Rule::Y12, server, verdict)?;
+        }
         match output {
             Output::Send { frame: Frame::Vote { notification, .. }, .. } => self.vote(server, notification),
+            Output::Send { peer, frame: Frame::Open { link } | Frame::Accept { link, .. }, .. } => {
+                self.facts(server).life.open.insert(*peer, *link);
+                Ok(())
+            }
+            Output::Send { peer, frame: Frame::Reset { link }, .. } => {
+                let open = &mut self.facts(server).life.open;
+                if open.get(peer) == Some(link) {
+                    open.remove(peer);
+                }
+                Ok(())
+            }
             Output::Send { peer, frame: Frame::Data { link, message, .. }, .. } => {
                 if let Message::Commit { .. }
                 | Message::Inform { .. }
@@ -104,10 +120,10 @@ impl Ghost {
                 self.facts(server).link(peer, link).sent = position.zxid;
                 Ok(())
             }
-            Message::Snap { label, .. } => {
+            Message::Snap { epoch, label } => {
                 let facts = self.facts(server).link(peer, link);
                 (facts.sent, facts.snapshot) = (label.zxid, true);
-                Ok(())
+                self.leader_committed(server, *epoch, label.zxid)
             }
             Message::SnapChunk { last, .. } => {
                 self.facts(server).link(peer, link).snapshot = !last;
@@ -130,6 +146,9 @@ impl Ghost {
                 Ok(())
             }
             Message::Commit { epoch, zxid } => self.leader_committed(server, *epoch, *zxid),
+            Message::Ping { epoch, committed, .. } if self.servers[&server].life.leading.is_some() => {
+                self.leader_committed(server, *epoch, *committed)
+            }
             Message::UpToDate { epoch, committed } => self.leader_committed(server, *epoch, *committed),
             Message::AckNewLeader { epoch } => self.ack_new_leader(server, peer, link, *epoch),
             Message::Ack { epoch, zxid } => self.ack(server, peer, link, *epoch, *zxid),
@@ -283,8 +302,15 @@ impl Ghost {
                     self.counters.saw(Mark::TwoLeaders);
                 }
             }
-            Event::Left { why, .. } => {
-                self.facts(server).life.leading = None;
+            Event::Left { role, why } => {
+                let learns = matches!(role, Role::Following | Role::Observing);
+                let trusted = !self.servers.values().any(|facts| facts.harmed);
+                if learns && trusted && self.servers[&server].config.link_checks {
+                    self.judge(Rule::Y12, server, y12_stale_input::refused(*why))?;
+                }
+                let life = &mut self.facts(server).life;
+                life.leading = None;
+                life.open.clear();
                 if *why == Departure::Rollover {
                     self.liveness.disturbed(self.now);
                 }
@@ -360,15 +386,8 @@ impl Ghost {
             }
             Event::EpochEstablished { uncommitted: 1.., .. } => Mark::EpochsWithTail,
             Event::SyncChosen { row, action, outstanding, .. } => {
-                let rows = [
-                    Mark::SyncRow0,
-                    Mark::SyncRow1,
-                    Mark::SyncRow2,
-                    Mark::SyncRow3,
-                    Mark::SyncRow4,
-                    Mark::SyncRow5,
-                ];
-                if let Some(mark) = rows.get(usize::from(*row)) {
+                let rows = [Mark::SyncRow1, Mark::SyncRow2, Mark::SyncRow3, Mark::SyncRow4, Mark::SyncRow5];
+                if let Some(mark) = rows.get(usize::from(*row) - 1) {
                     self.counters.saw(*mark);
                 }
                 if *outstanding > 0 {

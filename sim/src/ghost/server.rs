@@ -1,5 +1,6 @@
 //! What the observer remembers of one server.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 
 use zabrus_core::config::Config;
@@ -56,6 +57,9 @@ pub(super) struct ServerFacts {
     pub(super) owed: Position,
     /// What was cut from its log durably.
     pub(super) removed: Vec<Position>,
+    /// The highest epoch that it learned or served in. Without a promise its accepted epoch follows
+    /// only with NEWLEADER.
+    pub(super) followed: Epoch,
     /// The highest epoch that it promised or led.
     pub(super) promised: Epoch,
     pub(super) tail: Tail,
@@ -77,12 +81,20 @@ pub(super) struct Life {
     pub(super) disk_failed: bool,
     /// The next step must have no effect, by this rule.
     pub(super) no_effect: Option<Rule>,
+    /// Nor may it say or leave anything because of its input.
+    pub(super) foreign: bool,
     /// The epoch it leads, as its events say, if it leads.
     pub(super) leading: Option<Option<Epoch>>,
+    /// The last epoch that it served or learned in.
+    pub(super) epoch: Option<Epoch>,
+    /// Its storage is repaired: it has had a role.
+    pub(super) repaired: bool,
+    /// The links that it asked for or granted, by peer.
+    pub(super) open: BTreeMap<ServerId, LinkIncarnation>,
     /// Notifications received since it last decided.
     pub(super) heard: Vec<(ServerId, Notification)>,
-    /// Round and vote of the present look.
-    pub(super) look: Option<(u64, Option<Vote>)>,
+    /// Round and vote of the present look, and how it moved between equal votes.
+    pub(super) look: Option<(u64, Option<Vote>, Ordering)>,
     pub(super) links: BTreeMap<ServerId, LinkFacts>,
     pub(super) steps: u64,
 }
@@ -100,6 +112,7 @@ impl ServerFacts {
             harmed: false,
             owed: Position::EMPTY,
             removed: Vec::new(),
+            followed: Epoch(0),
             promised: Epoch(0),
             tail: Tail::default(),
             structural: Structural::default(),

@@ -1,5 +1,7 @@
 //! What servers are: their state before and after each input.
 
+use std::cmp::Ordering;
+
 use zabrus_core::config::ElectionAlgorithm;
 use zabrus_core::event::{Phase, Role};
 use zabrus_core::io::Input;
@@ -7,7 +9,7 @@ use zabrus_core::message::Frame;
 use zabrus_core::replica::Status;
 use zabrus_core::{Replica, ServerId};
 
-use super::server::Life;
+use super::server::{Life, ServerFacts};
 use super::{Checked, Ghost};
 use crate::checks::{
     Rule, b13_monotone_commit, e01_vote_monotonicity, r10_no_ack_after_error, y06_process_consistency,
@@ -42,18 +44,21 @@ impl Ghost {
     pub fn input(&mut self, server: ServerId, input: &Input) {
         if !self.disk_answered(server, input) {
             self.counters.saw(Mark::StaleCompletions);
-            self.facts(server).life.no_effect = Some(Rule::R8);
+            let life = &mut self.facts(server).life;
+            (life.no_effect, life.foreign) = (Some(Rule::R8), true);
             return;
         }
         let Input::Frame { peer, bytes, .. } = input else { return };
         let Ok(frame) = Frame::decode(bytes) else { return };
-        let life = &mut self.servers.get_mut(&server).expect("a known server").life;
+        let ServerFacts { life, status, .. } = self.facts(server);
         match frame {
             Frame::Vote { notification, .. } => life.heard.push((*peer, notification)),
-            Frame::Data { message, .. } => {
-                let own = self.servers[&server].status.and_then(|status| status.epoch);
-                if own.is_some() && message.epoch().is_some_and(|epoch| Some(epoch) != own) {
-                    self.facts(server).life.no_effect = Some(Rule::Y12);
+            Frame::Data { link, message, .. } => {
+                let own = status.and_then(|status| status.epoch);
+                life.foreign = life.open.get(peer) != Some(&link);
+                let another = own.is_some() && message.epoch().is_some_and(|epoch| Some(epoch) != own);
+                if life.foreign || another {
+                    life.no_effect = Some(Rule::Y12);
                 }
             }
             _ => {}
@@ -81,13 +86,17 @@ impl Ghost {
     pub(super) fn step(&mut self, server: ServerId, status: &Status) -> Checked {
         let facts = self.facts(server);
         let before = facts.status;
+        facts.life.foreign = false;
         if let (Some(rule), Some(before)) = (facts.life.no_effect.take(), &before) {
             self.judge(rule, server, y12_stale_input::check(before, status))?;
         }
         if before.as_ref() == Some(status) {
             return Ok(());
         }
-        self.judge(Rule::B13, server, b13_monotone_commit::check(before.as_ref(), status))?;
+        let facts = self.facts(server);
+        facts.life.repaired |= !matches!(status.role, Role::Settling | Role::Halted);
+        let verdict = b13_monotone_commit::check(before.as_ref(), status, facts.life.repaired);
+        self.judge(Rule::B13, server, verdict)?;
         self.progress(server, status)?;
         self.leading(server, before.as_ref(), status)?;
         self.learning(server, before.as_ref(), status)?;
@@ -146,10 +155,12 @@ impl Ghost {
         }
         let facts = &self.servers[&server];
         if facts.config.election == ElectionAlgorithm::Fast {
-            let earlier =
-                facts.life.look.filter(|(round, _)| *round == status.round).and_then(|(_, vote)| vote);
-            self.facts(server).life.look = Some((status.round, status.vote));
-            self.judge(Rule::E1, server, e01_vote_monotonicity::check(earlier, status.vote))?;
+            let same_round = facts.life.look.filter(|(round, ..)| *round == status.round);
+            let (earlier, mut among_equals) =
+                same_round.map_or((None, Ordering::Equal), |(_, vote, moved)| (vote, moved));
+            let verdict = e01_vote_monotonicity::check(earlier, status.vote, &mut among_equals);
+            self.facts(server).life.look = Some((status.round, status.vote, among_equals));
+            self.judge(Rule::E1, server, verdict)?;
         }
         let facts = &self.servers[&server];
         if was_looking || facts.excused(status.logged) {

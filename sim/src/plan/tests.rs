@@ -276,8 +276,8 @@ proptest! {
             toy.step();
             let helps = |id: &ServerId| !toy.hurt.contains_key(id) && !toy.in_doubt.contains(id);
             if toy.hurt.keys().any(|id| settings.ensemble.is_voter(*id)) {
-                let helpers = settings.ensemble.voters().filter(helps).collect();
-                prop_assert!(settings.ensemble.is_quorum(&helpers), "{helpers:?}");
+                let healthy = settings.ensemble.voters().filter(helps).collect();
+                prop_assert!(settings.ensemble.is_quorum(&healthy), "{healthy:?}");
             }
         }
     }

@@ -1,5 +1,6 @@
 //! A scenario file: TOML that opens with the story in comments.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::ops::Range;
 use std::str::FromStr;
@@ -24,8 +25,12 @@ struct File {
     servers: Spanned<u64>,
     #[serde(default)]
     observers: u64,
+    groups: Option<Spanned<Vec<Spanned<String>>>>,
+    weights: Option<Spanned<BTreeMap<Spanned<String>, u32>>>,
     #[serde(default)]
     bugs: Vec<String>,
+    #[serde(default)]
+    kills: Vec<String>,
     start: Option<Spanned<String>>,
     recovers: Option<bool>,
     #[serde(default)]
@@ -197,19 +202,15 @@ impl Reader<'_> {
             span: error.span().unwrap_or(0..0),
             message: error.message().replace('\n', ", "),
         })?;
-        let voters = *file.servers.get_ref();
-        if !(1..=9).contains(&voters) || file.observers > 9 {
-            let message = "expected 1 to 9 servers with a vote and at most 9 observers".into();
-            return Err(Mistake { span: file.servers.span(), message });
-        }
-        let settings = file.settings(Ensemble::plain(voters, file.observers));
+        let settings = file.settings(self.ensemble(&file)?);
         let servers: Vec<_> = settings.ensemble.members.keys().copied().collect();
         let start = match &file.start {
             None => servers.clone(),
             Some(text) => self.start(text, &servers)?,
         };
         let steps = file.step.iter().map(|step| self.step(step, &servers)).collect::<Result<_, _>>()?;
-        Ok(Scenario { name: name.into(), path: path.into(), story, bugs: file.bugs, settings, start, steps })
+        let (name, path, bugs, kills) = (name.into(), path.into(), file.bugs, file.kills);
+        Ok(Scenario { name, path, story, bugs, kills, settings, start, steps })
     }
 
     /// The comments at the top.
@@ -399,5 +400,6 @@ impl Load {
     }
 }
 
+mod ensemble;
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ use zabrus_core::{Duration, Instant, Replica};
 
 use super::World;
 use crate::assertion;
+use crate::checks::Rule;
 use crate::fault::Fault;
 use crate::liveness::ServerView;
 use crate::plan::{Observation, Plan, ServerObservation};
@@ -105,8 +106,10 @@ impl World {
             self.ghost.ended(status.id, status.applied, replica.tree())?;
         }
         Ok(match self.quiesced() {
-            Err((rule, sentence)) if self.settings.liveness_expected => Outcome::NotLive { rule, sentence },
-            _ => Outcome::Passed,
+            Ok(()) => Outcome::Passed,
+            Err((rule, sentence)) => {
+                Outcome::NotLive { rule: rule.name(), citation: rule.citation(), sentence }
+            }
         })
     }
 
@@ -123,18 +126,18 @@ impl World {
     }
 
     /// Whether everything is well, some time after [`World::calm`]; if not, the rule and what is
-    /// wrong.
+    /// wrong. Where only safety is expected nothing is judged.
     ///
     /// # Errors
     /// If something did not become well.
-    pub fn quiesced(&mut self) -> Result<(), (&'static str, String)> {
+    pub fn quiesced(&mut self) -> Result<(), (Rule, String)> {
         let view = |server: &'_ Server| ServerView {
             id: server.id,
             status: server.replica().map(Replica::status),
             why_down: server.why_down.clone(),
         };
         let views: Vec<ServerView> = self.servers.iter().map(view).collect();
-        self.ghost.quiesced(&views)
+        self.ghost.quiesced(self.settings.liveness_expected, &views)
     }
 
     /// What the adversary may know.

@@ -1,9 +1,10 @@
 //! What drives one replica, exactly as the core's contract says: one input, then everything that
 //! it wants done, in order.
 
+use zabrus_core::event::Role;
 use zabrus_core::io::{Input, Output};
 use zabrus_core::storage::{DiskCompletion, FileOperation, recover};
-use zabrus_core::{Duration, Replica};
+use zabrus_core::{Duration, Replica, ServerId};
 
 use super::World;
 use crate::schedule::{Event, Index};
@@ -87,12 +88,18 @@ impl World {
 
     /// Gives a replica an input, now or when it goes on.
     pub(super) fn feed(&mut self, at: Index, input: Input) -> Result<(), Violation> {
-        let Self { now, servers, ghost, trace, .. } = self;
+        let Self { now, ids, servers, network, ghost, trace, .. } = self;
         let server = &mut servers[usize::from(at)];
         let Some(process) = &mut server.process else { return Ok(()) };
         if process.paused {
             process.inbox.push_back(input);
             return Ok(());
+        }
+        if let Input::Frame { peer, .. } = &input
+            && let Ok(from) = ids.binary_search(peer)
+            && network.is_blocked(from as Index, at)
+        {
+            process.cut_off = None; // It arrived before, and was waiting here.
         }
         trace.input(*now, at, &input);
         ghost.input(server.id, &input);
@@ -102,7 +109,7 @@ impl World {
 
     /// Does everything that a replica wants done.
     fn drain(&mut self, at: Index) -> Result<(), Violation> {
-        let Self { now, ids, servers, network, load, schedule, ghost, trace, .. } = self;
+        let Self { settings, now, ids, servers, network, load, schedule, ghost, trace, .. } = self;
         let now = *now;
         let index = |id| ids.binary_search(&id).ok().map(|index| index as Index);
         let server = &mut servers[usize::from(at)];
@@ -129,6 +136,16 @@ impl World {
             }
         }
         ghost.stepped(server.id, &process.replica)?;
+        let status = process.replica.status();
+        let reached = |member: ServerId| {
+            member == server.id || index(member).is_some_and(|from| !network.is_blocked(from, at))
+        };
+        if status.role == Role::Leading && status.serving && !settings.ensemble.is_quorum_of(reached) {
+            let own = server.clock.read(now).monotonic;
+            ghost.cut_off(server.id, own.since(*process.cut_off.get_or_insert(own)))?;
+        } else {
+            process.cut_off = None;
+        }
         server.work_on_disk(now, at, schedule);
         server.set_timer(now, at, schedule);
         halted.map_or(Ok(()), |reason| self.halt(at, reason))

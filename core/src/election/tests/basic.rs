@@ -46,24 +46,6 @@ fn a_server_alone_in_its_ensemble_decides_at_once() {
 }
 
 #[test]
-fn votes_for_a_server_that_does_not_answer_are_not_counted() {
-    // ZOOKEEPER-569: three of five still name server 5, which is gone.
-    let mut world = world(5, 0);
-    for id in [1, 2, 3, 5] {
-        world.start(id);
-    }
-    world.run(SECOND);
-    assert!(world.agrees_on(5));
-    world.crash(5);
-    world.start(4);
-    world.run(SECOND.times(20));
-    assert_eq!(world.leader(4), None);
-    world.expire_roles();
-    world.run(SECOND.times(10));
-    assert!(world.agrees_on(4));
-}
-
-#[test]
 fn observers_and_blank_servers_follow_and_are_not_counted() {
     let mut world = world(3, 1);
     world.candidacies.insert(3, Candidacy { may_vote: false, ..candidacy(9, 9) });

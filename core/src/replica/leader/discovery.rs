@@ -18,7 +18,7 @@ impl Leader {
     /// was asked and nobody has more.
     pub(super) fn is_promise_counted(&self, server: &Server, promise: &Promise) -> bool {
         let Some(current_epoch) = promise.current_epoch else { return false };
-        let reached = |zxid| (current_epoch, zxid) <= (self.current_epoch, self.last.zxid);
+        let reached = |zxid| (current_epoch, zxid) <= self.rank;
         match promise.standing {
             Standing::Sound => true,
             Standing::Torn(zxid) => reached(zxid) || self.has_asked_everybody(server),
@@ -94,10 +94,10 @@ impl Leader {
                 let Some(Handler { promise: Some(promise), .. }) = self.learners.get(&peer) else {
                     return Ok(());
                 };
-                let ahead = promise.current_epoch.is_some_and(|current| {
-                    (current, promise.last.zxid) > (self.current_epoch, self.last.zxid)
-                });
-                if ahead && server.config.ensemble.is_voter(peer) && !mutated!(M47) {
+                if promise.rank().is_some_and(|rank| rank > self.rank)
+                    && server.config.ensemble.is_voter(peer)
+                    && !mutated!(M47)
+                {
                     return Err(Departure::FollowerMoreRecent);
                 }
                 self.establish(server);

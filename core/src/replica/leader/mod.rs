@@ -14,7 +14,7 @@ use super::handler::{Handler, Promise, Stage as LearnerStage};
 use super::link::{Arrival, Link};
 use super::server::Server;
 use crate::event::{Departure, Event, Phase, Role};
-use crate::identity::{Epoch, Position, ServerId};
+use crate::identity::{Epoch, Position, ServerId, Zxid};
 use crate::io::{ConnectionId, Output};
 use crate::message::{Frame, LinkIncarnation, Message};
 use crate::mutated;
@@ -28,10 +28,8 @@ pub(in crate::replica) struct Leader {
     pub(in crate::replica) epoch: Epoch,
     stage: Stage,
     learners: BTreeMap<ServerId, Handler>,
-    /// Current epoch and end of the log when it began to lead: what no counted follower may
-    /// exceed.
-    current_epoch: Epoch,
-    last: Position,
+    /// How recent it was when it began to lead: what no follower may exceed.
+    rank: (Epoch, Zxid),
     /// When the present step of the establishment has taken too long.
     patience: Instant,
     next_ping: Instant,
@@ -72,8 +70,7 @@ impl Leader {
             epoch,
             stage: Stage::Gathering,
             learners: BTreeMap::new(),
-            current_epoch: epochs.current_epoch,
-            last: server.storage.last(),
+            rank: epochs.rank(server.storage.last().zxid),
             patience: now + server.ticks(server.config.init_limit),
             next_ping: now + half_tick,
             next_check: now + server.config.tick_time,
@@ -211,16 +208,14 @@ impl Leader {
         let (sync_limit, init_limit) =
             (server.ticks(server.config.sync_limit), server.ticks(server.config.init_limit));
         let own_boot = server.boot;
-        let handler = match self.learners.get_mut(&peer) {
-            Some(handler) if handler.link.incarnation == incarnation && boot == own_boot || mutated!(M77) => {
-                handler
-            }
-            _ => {
-                server.emit(Event::StaleFrame { peer });
-                return Ok(());
-            }
+        let own = |handler: &Handler| handler.link.incarnation == incarnation && boot == own_boot;
+        let Some(handler) = self.learners.get_mut(&peer).filter(|handler| own(handler) || mutated!(M77))
+        else {
+            server.emit(Event::StaleFrame { peer });
+            return Ok(());
         };
-        match handler.link.arrived(sequence, checks) {
+        let arrival = if own(handler) { handler.link.arrived(sequence, checks) } else { Arrival::Next };
+        match arrival {
             Arrival::Duplicate => return Ok(()),
             Arrival::Gap => {
                 self.drop_learner(server, peer, "a frame is missing");
