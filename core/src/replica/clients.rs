@@ -127,6 +127,7 @@ impl Clients {
                         .ok_or(Refusal::NoNode),
                     What::Done(result) => result.clone(),
                 };
+                // R16: what is applied is always a transaction, never the start of an epoch.
                 let response = Response { xid: first.xid, zxid: applied, result };
                 let bytes = Arc::from(crate::codec::encode(&response));
                 outputs.push_back(Output::ClientFrame { client, bytes });

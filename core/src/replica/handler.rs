@@ -124,7 +124,8 @@ impl Handler {
     /// (ZOOKEEPER-962).
     pub(super) fn synchronize(&mut self, server: &mut Server, epoch: Epoch, end: Position, token: u64) {
         let Some(promise) = self.promise else { return };
-        let limit = server.storage.snapshot_bytes() * u64::from(server.config.disk_sync_percent) / 100;
+        let limit =
+            server.storage.snapshot_bytes().saturating_mul(u64::from(server.config.disk_sync_percent)) / 100;
         let Choice { row, method } = choose(&server.storage, end, promise.last, &self.ends, limit > 0);
         match method {
             Method::Diff(base) => {

@@ -214,7 +214,7 @@ impl Server {
         let settled = total - self.storage.entries_after(keep_from).len();
         let window = self.config.sync_window;
         // A quarter more than asked for, so that this is rare.
-        if settled > window + window / 4 {
+        if settled > window.saturating_add(window / 4) {
             let nth = settled - window - 1;
             let last = self.storage.entries_after(self.storage.base().zxid).nth(nth).map(|e| e.position.zxid);
             if let Some(last) = last {

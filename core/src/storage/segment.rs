@@ -23,6 +23,8 @@ const SECTOR_BYTES: usize = 512;
 const SLOTS: u64 = 7;
 /// A new segment has this many slots, so that no single damage takes the only one.
 pub(super) const NEW_SLOTS: u64 = 2;
+/// No server ever writes so many commits: a larger number is damage, and must not be counted on.
+const NUMBER_LIMIT: u64 = 1 << 62;
 const MAGIC: [u8; 8] = *b"ZABRLOG1";
 const HEADER_BYTES: usize = 36;
 const SLOT_BYTES: usize = 28;
@@ -61,6 +63,11 @@ pub(super) fn position_at(bytes: &[u8], at: usize) -> Option<Position> {
     Some(Position { zxid: Zxid(u64_at(bytes, at)?), digest: HistoryDigest(u64_at(bytes, at + 8)?) })
 }
 
+/// The number of a commit.
+pub(super) fn number_at(bytes: &[u8], at: usize) -> Option<u64> {
+    u64_at(bytes, at).filter(|number| *number < NUMBER_LIMIT)
+}
+
 /// Appends the checksum of what is in `bytes`.
 pub(super) fn seal(mut bytes: Vec<u8>) -> Vec<u8> {
     let checksum = crc32fast::hash(&bytes);
@@ -90,7 +97,7 @@ impl Header {
         if !is_sealed(bytes) || !bytes.starts_with(&MAGIC) {
             return None;
         }
-        Some(Self { base: position_at(bytes, 8)?, number: u64_at(bytes, 24)? })
+        Some(Self { base: position_at(bytes, 8)?, number: number_at(bytes, 24)? })
     }
 }
 
@@ -112,7 +119,7 @@ impl Slot {
         file.chunks(SECTOR_BYTES).take(1 + SLOTS as usize).skip(1).filter_map(|sector| {
             let bytes = sector.get(..SLOT_BYTES).filter(|bytes| is_sealed(bytes))?;
             Some(Self {
-                number: u64_at(bytes, 0)?,
+                number: number_at(bytes, 0)?,
                 intent: Zxid(u64_at(bytes, 8)?),
                 durable: Zxid(u64_at(bytes, 16)?),
             })

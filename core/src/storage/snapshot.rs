@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::segment::{is_sealed, position_at, seal, u32_at, u64_at};
+use super::segment::{is_sealed, number_at, position_at, seal, u32_at, u64_at};
 use super::{FileName, FileOperation};
 use crate::identity::Position;
 use crate::service::{Tree, TreeBuilder};
@@ -44,7 +44,7 @@ impl Header {
         if !is_sealed(bytes) || !bytes.starts_with(&MAGIC) {
             return None;
         }
-        Some(Self { label: position_at(bytes, 8)?, number: u64_at(bytes, 24)?, received: bytes[32] != 0 })
+        Some(Self { label: position_at(bytes, 8)?, number: number_at(bytes, 24)?, received: bytes[32] != 0 })
     }
 }
 

@@ -226,20 +226,34 @@ impl Bench {
         self.step(Input::Connected { peer: ServerId(peer), connection });
     }
 
-    // A leader under test.
+    pub fn has_link(&self, peer: u64) -> bool {
+        self.peers.contains_key(&peer)
+    }
 
-    /// `peer` opens a link to this server.
-    pub fn open(&mut self, peer: u64) {
+    /// Opens a link in both directions, if this server is in a state for one.
+    pub fn try_open(&mut self, peer: u64) {
         self.connect(peer);
         let link = self.peers[&peer].link;
         self.frames.retain(|(to, _)| *to != peer);
         self.frame(peer, &Frame::Open { link });
+        self.take_accept(peer);
+    }
+
+    fn take_accept(&mut self, peer: u64) {
         let accept = |(to, frame): &(u64, Frame)| match frame {
             Frame::Accept { boot, .. } if *to == peer => Some(*boot),
             _ => None,
         };
-        let boot = self.frames.iter().find_map(accept).expect("a leader accepts");
-        self.peers.get_mut(&peer).unwrap().boot = boot;
+        let boot = self.frames.iter().find_map(accept);
+        self.peers.get_mut(&peer).expect("a connection").boot = boot.unwrap_or(0);
+    }
+
+    // A leader under test.
+
+    /// `peer` opens a link to this server.
+    pub fn open(&mut self, peer: u64) {
+        self.try_open(peer);
+        assert!(self.peers[&peer].boot != 0, "a leader accepts");
     }
 
     pub fn introduce(&mut self, peer: u64, accepted_epoch: u32) {
@@ -281,16 +295,23 @@ impl Bench {
 
     /// This server takes `leader` for its leader, and the link is open.
     pub fn link_to(&mut self, leader: u64) {
+        assert!(self.try_link_to(leader), "a learner asks for a link");
+    }
+
+    /// The same, if this server is looking.
+    pub fn try_link_to(&mut self, leader: u64) -> bool {
         self.connect(leader);
+        self.frames.clear();
         self.elect(leader);
         let open = |(_, frame): &(u64, Frame)| match frame {
             Frame::Open { link } => Some(*link),
             _ => None,
         };
-        let link = self.frames.iter().rev().find_map(open).expect("a learner asks for a link");
-        let peer = self.peers.get_mut(&leader).unwrap();
+        let Some(link) = self.frames.iter().rev().find_map(open) else { return false };
+        let peer = self.peers.get_mut(&leader).expect("a connection");
         (peer.link, peer.boot) = (link, 77);
         self.frame(leader, &Frame::Accept { link, boot: 77 });
+        true
     }
 
     /// And has promised `epoch`, and knows that its log is a prefix of its leader's.

@@ -17,6 +17,7 @@ impl Leader {
         let Stage::Broadcast(broadcast) = &mut self.stage else { return Ok(()) };
         let previous = server.storage.last().zxid;
         let counter = if previous.epoch() == self.epoch { previous.counter() } else { 0 };
+        // R14, ZOOKEEPER-1277.
         if counter >= server.config.counter_limit {
             return Err(Departure::Rollover);
         }

@@ -121,6 +121,23 @@ proptest! {
 }
 
 #[test]
+fn a_number_at_the_end_of_the_number_space_is_no_slot() {
+    let (mut disk, mut life) = first_life();
+    append(&mut life.storage, 1, 1);
+    disk.serve(&mut life.storage, ALL);
+    let slot = segment::Slot { number: u64::MAX, intent: zxid(1, 1), durable: zxid(1, 1) };
+    let header = segment::Header { base: Position::EMPTY, number: u64::MAX };
+    let bytes = disk.bytes_mut(&FileName("log.0000000000000000".into()));
+    let at = slot.offset() as usize;
+    bytes[at..at + slot.encode().len()].copy_from_slice(&slot.encode());
+    bytes[..header.encode().len()].copy_from_slice(&header.encode());
+    let mut life = start(&disk, 2);
+    assert_eq!(disk.serve(&mut life.storage, ALL), [StorageEvent::Ready]);
+    append(&mut life.storage, 1, 1);
+    assert_eq!(disk.serve(&mut life.storage, ALL), [StorageEvent::Durable(zxid(1, 2))]);
+}
+
+#[test]
 fn a_torn_tail_that_was_never_synced_is_cut_silently() {
     let (mut disk, mut life) = first_life();
     append(&mut life.storage, 1, 3);

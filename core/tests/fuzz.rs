@@ -1,0 +1,381 @@
+//! Arbitrary input: codecs come back to what they were given and never panic, and neither does a
+//! replica, whatever its peers, its clients and its clock do.
+
+mod common;
+
+use std::sync::Arc;
+
+use common::bench::{Bench, payload, zxid};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use zabrus_core::io::{ClientId, ConnectionId};
+use zabrus_core::message::{Frame, LinkIncarnation, Message, Notification, SenderState, Vote};
+use zabrus_core::quorum::Ensemble;
+use zabrus_core::service::{
+    Change, Effect, Operation, Origin, Refusal, Request, Response, Transaction, Write,
+};
+use zabrus_core::storage::Standing;
+use zabrus_core::{Bytes, Duration, Epoch, HistoryDigest, Input, Position, ServerId, Zxid, codec};
+
+fn bytes() -> impl Strategy<Value = Bytes> {
+    vec(any::<u8>(), 0..40).prop_map(Bytes::from).boxed()
+}
+
+/// Small numbers meet each other, and the largest ones meet the ends of the number spaces.
+fn number() -> impl Strategy<Value = u64> {
+    prop_oneof![8 => 0..4_u64, 1 => select(vec![u64::MAX, u64::MAX - 1]), 1 => any::<u64>()].boxed()
+}
+
+fn epoch() -> impl Strategy<Value = Epoch> {
+    prop_oneof![8 => 0..4_u32, 1 => select(vec![u32::MAX, u32::MAX - 1])].prop_map(Epoch).boxed()
+}
+
+fn any_zxid() -> impl Strategy<Value = Zxid> {
+    let counter = prop_oneof![8 => 0..4_u32, 1 => Just(u32::MAX)];
+    prop_oneof![9 => (epoch(), counter).prop_map(|(epoch, counter)| Zxid::new(epoch, counter)), 1 => number().prop_map(Zxid)]
+    .boxed()
+}
+
+/// Often one of the histories that the replica has.
+fn position() -> impl Strategy<Value = Position> {
+    let first = Position::EMPTY.extend(zxid(1, 1), &payload(1));
+    let real = select(vec![Position::EMPTY, first, first.extend(zxid(1, 2), &payload(2))]);
+    let forged =
+        (any_zxid(), number()).prop_map(|(zxid, digest)| Position { zxid, digest: HistoryDigest(digest) });
+    prop_oneof![3 => real, 1 => forged].boxed()
+}
+
+fn standing() -> impl Strategy<Value = Standing> {
+    prop_oneof![
+        Just(Standing::Sound),
+        any_zxid().prop_map(Standing::Torn),
+        any_zxid().prop_map(Standing::Damaged),
+        Just(Standing::Blank)
+    ]
+    .boxed()
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let path = "[/a-c]{0,3}";
+    let version = || proptest::option::of(0..3_u32);
+    prop_oneof![
+        (path, bytes()).prop_map(|(path, data)| Change::Create { path, data }),
+        (path, bytes(), version()).prop_map(|(path, data, version)| Change::Set { path, data, version }),
+        (path, version()).prop_map(|(path, version)| Change::Delete { path, version }),
+    ]
+    .boxed()
+}
+
+fn request() -> impl Strategy<Value = Request> {
+    let operation = prop_oneof![
+        change().prop_map(Operation::Change),
+        "[/a-c]{0,3}".prop_map(|path| Operation::Get { path }),
+        Just(Operation::Sync),
+    ];
+    (number(), operation).prop_map(|(xid, operation)| Request { xid, operation }).boxed()
+}
+
+fn origin() -> impl Strategy<Value = Origin> {
+    (1..4_u64, number(), 1..3_u64, number())
+        .prop_map(|(server, boot, client, xid)| Origin {
+            server: ServerId(server),
+            boot,
+            client: ClientId(client),
+            xid,
+        })
+        .boxed()
+}
+
+fn transaction() -> impl Strategy<Value = Transaction> {
+    let effect = prop_oneof![
+        ("[/a-c]{0,3}", bytes(), any::<u32>()).prop_map(|(path, data, version)| Effect::Put {
+            path,
+            data,
+            version
+        }),
+        "[/a-c]{0,3}".prop_map(|path| Effect::Remove { path }),
+        Just(Effect::Refused(Refusal::NoNode)),
+    ];
+    (origin(), any::<u64>(), effect)
+        .prop_map(|(origin, wall_millis, effect)| Transaction { origin, wall_millis, effect })
+        .boxed()
+}
+
+fn transaction_bytes() -> impl Strategy<Value = Bytes> {
+    let encoded = transaction().prop_map(|transaction| Bytes::from(transaction.encode()));
+    prop_oneof![4 => select(vec![payload(1), payload(2)]), 2 => encoded, 1 => bytes()].boxed()
+}
+
+fn write_bytes() -> impl Strategy<Value = Bytes> {
+    let write = (origin(), change()).prop_map(|(origin, change)| Write { origin, change });
+    prop_oneof![4 => write.prop_map(|write| Bytes::from(codec::encode(&write))), 1 => bytes()].boxed()
+}
+
+fn message() -> impl Strategy<Value = Message> {
+    let epochs = || prop_oneof![3 => Just(Epoch(1)), 1 => epoch()];
+    let learners = prop_oneof![
+        (epoch(), 0..2_u64, any::<bool>()).prop_map(|(accepted_epoch, config_version, observer)| {
+            Message::LearnerInfo { accepted_epoch, config_version, observer }
+        }),
+        (epochs(), proptest::option::of(epoch()), position(), vec(position(), 0..4), standing()).prop_map(
+            |(epoch, current_epoch, last, ends, standing)| Message::AckEpoch {
+                epoch,
+                current_epoch,
+                last,
+                ends,
+                standing
+            }
+        ),
+        (epochs(), number()).prop_map(|(epoch, index)| Message::SnapChunkStored { epoch, index }),
+        epochs().prop_map(|epoch| Message::AckNewLeader { epoch }),
+        (epochs(), any_zxid()).prop_map(|(epoch, zxid)| Message::Ack { epoch, zxid }),
+        (epochs(), number(), write_bytes()).prop_map(|(epoch, number, payload)| Message::Request {
+            epoch,
+            number,
+            payload
+        }),
+    ];
+    let leaders = prop_oneof![
+        epochs().prop_map(|epoch| Message::LeaderInfo { epoch }),
+        (epochs(), position(), any_zxid()).prop_map(|(epoch, base, end)| Message::Diff { epoch, base, end }),
+        (epochs(), position()).prop_map(|(epoch, to)| Message::Trunc { epoch, to }),
+        (epochs(), position()).prop_map(|(epoch, label)| Message::Snap { epoch, label }),
+        (epochs(), any_zxid(), number(), prop_oneof![Just(Bytes::from(vec![0])), bytes()], any::<bool>())
+            .prop_map(|(epoch, label, index, bytes, last)| Message::SnapChunk {
+                epoch,
+                label,
+                index,
+                bytes,
+                last
+            }),
+        (epochs(), any_zxid(), any_zxid(), transaction_bytes()).prop_map(
+            |(epoch, previous, zxid, payload)| Message::Proposal { epoch, previous, zxid, payload }
+        ),
+        (epochs(), any_zxid(), any_zxid(), transaction_bytes())
+            .prop_map(|(epoch, previous, zxid, payload)| Message::Inform { epoch, previous, zxid, payload }),
+        (epochs(), any_zxid()).prop_map(|(epoch, zxid)| Message::Commit { epoch, zxid }),
+        (epochs(), position()).prop_map(|(epoch, end)| Message::NewLeader { epoch, end }),
+        (epochs(), any_zxid()).prop_map(|(epoch, committed)| Message::UpToDate { epoch, committed }),
+    ];
+    let both = prop_oneof![
+        (epochs(), number(), any_zxid()).prop_map(|(epoch, sequence, committed)| Message::Ping {
+            epoch,
+            sequence,
+            committed
+        }),
+        (epochs(), number()).prop_map(|(epoch, number)| Message::Sync { epoch, number }),
+    ];
+    // On the heap: a test's stack is small.
+    prop_oneof![3 => learners.boxed(), 3 => leaders.boxed(), 1 => both.boxed()].boxed()
+}
+
+fn link() -> impl Strategy<Value = LinkIncarnation> {
+    (number(), number()).prop_map(|(boot, attempt)| LinkIncarnation { boot, attempt }).boxed()
+}
+
+fn notification() -> impl Strategy<Value = Notification> {
+    let states =
+        vec![SenderState::Looking, SenderState::Following, SenderState::Leading, SenderState::Observing];
+    let vote = (epoch(), any_zxid(), 0..5_u64).prop_map(|(peer_epoch, zxid, leader)| Vote {
+        peer_epoch,
+        zxid,
+        leader: ServerId(leader),
+    });
+    (select(states), proptest::option::of(vote), number(), number(), any::<bool>())
+        .prop_map(|(state, vote, round, config_version, query)| Notification {
+            state,
+            vote,
+            round,
+            config_version,
+            query,
+        })
+        .boxed()
+}
+
+fn frame() -> impl Strategy<Value = Frame> {
+    prop_oneof![
+        (number(), number(), notification()).prop_map(|(boot, sequence, notification)| Frame::Vote {
+            boot,
+            sequence,
+            notification
+        }),
+        link().prop_map(|link| Frame::Open { link }),
+        (link(), number()).prop_map(|(link, boot)| Frame::Accept { link, boot }),
+        (link(), number(), number(), message()).prop_map(|(link, boot, sequence, message)| Frame::Data {
+            link,
+            boot,
+            sequence,
+            message
+        }),
+        link().prop_map(|link| Frame::Reset { link }),
+    ]
+    .boxed()
+}
+
+/// What happens to a replica.
+#[derive(Clone, Debug)]
+enum Act {
+    Say(u64, Message),
+    Frame(u64, Frame),
+    Garbage(u64, Bytes),
+    Open(u64),
+    Connect(u64),
+    Elect(u64),
+    Request(u64, Request),
+    ClientGarbage(Bytes),
+    ClientGone(u64),
+    Wait(u64),
+    HoldDisk(bool),
+    Disconnect(u64),
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let peer = || 2..5_u64;
+    prop_oneof![
+        30 => (peer(), message()).prop_map(|(peer, message)| Act::Say(peer, message)),
+        4 => (peer(), frame()).prop_map(|(peer, frame)| Act::Frame(peer, frame)),
+        1 => (peer(), bytes()).prop_map(|(peer, bytes)| Act::Garbage(peer, bytes)),
+        1 => peer().prop_map(Act::Open),
+        1 => peer().prop_map(Act::Connect),
+        1 => (1..5_u64).prop_map(Act::Elect),
+        4 => (1..3_u64, request()).prop_map(|(client, request)| Act::Request(client, request)),
+        1 => bytes().prop_map(Act::ClientGarbage),
+        1 => (1..3_u64).prop_map(Act::ClientGone),
+        2 => (0..3000_u64).prop_map(Act::Wait),
+        2 => any::<bool>().prop_map(Act::HoldDisk),
+        1 => peer().prop_map(Act::Disconnect),
+    ]
+    .boxed()
+}
+
+fn run(bench: &mut Bench, acts: Vec<Act>) -> Result<(), TestCaseError> {
+    for act in acts {
+        let before = bench.replica.status();
+        match act {
+            Act::Say(peer, message) if bench.has_link(peer) => bench.say(peer, message),
+            Act::Say(..) => {}
+            Act::Frame(peer, frame) => bench.frame(peer, &frame),
+            Act::Garbage(peer, bytes) => bench.bytes(peer, bytes.to_vec()),
+            Act::Open(peer) => bench.try_open(peer),
+            Act::Connect(peer) => bench.connect(peer),
+            Act::Elect(1) => bench.elect(1),
+            Act::Elect(leader) => drop(bench.try_link_to(leader)),
+            Act::Request(client, Request { xid, operation }) => bench.request(client, xid, operation),
+            Act::ClientGarbage(bytes) => bench.step(Input::ClientFrame { client: ClientId(1), bytes }),
+            Act::ClientGone(client) => bench.step(Input::ClientGone { client: ClientId(client) }),
+            Act::Wait(millis) => bench.wait(Duration::from_millis(millis)),
+            Act::HoldDisk(true) => bench.hold_disk = true,
+            Act::HoldDisk(false) => bench.release_disk(),
+            Act::Disconnect(peer) => {
+                let connection = ConnectionId(u64::MAX);
+                bench.step(Input::Disconnected { peer: ServerId(peer), connection });
+            }
+        }
+        prop_assert!(!bench.halted);
+        let after = bench.replica.status();
+        prop_assert!(after.applied.zxid >= before.applied.zxid, "applied went back (Y8)");
+        prop_assert!(after.epochs.accepted_epoch >= before.epochs.accepted_epoch, "E10");
+        prop_assert!(after.epochs.current_epoch >= before.epochs.current_epoch, "E10");
+        prop_assert_eq!(bench.replica.tree().digest(), bench.replica.tree().recomputed_digest());
+    }
+    Ok(())
+}
+
+fn bench() -> Bench {
+    Bench::new(1, Ensemble::plain(3, 1), |config| {
+        config.sync_window = 1;
+        config.snapshot_interval = 2;
+        config.disk_sync_percent = 1000;
+        config.chunk_bytes = 20;
+        config.segment_bytes = 200;
+        config.preallocate_bytes = 100;
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
+
+    #[test]
+    fn frames_come_back_from_their_bytes(frame in frame()) {
+        prop_assert_eq!(Frame::decode(&frame.encode()), Ok(frame));
+    }
+
+    #[test]
+    fn requests_and_transactions_come_back_from_their_bytes(request in request(), transaction in transaction()) {
+        prop_assert_eq!(codec::decode(&codec::encode(&request)), Ok(request));
+        prop_assert_eq!(Transaction::decode(&transaction.encode()), Ok(transaction));
+    }
+
+    #[test]
+    fn no_bytes_make_a_codec_panic(bytes in vec(any::<u8>(), 0..200), first in 0..8_u8) {
+        let mut tagged = vec![first];
+        tagged.extend(&bytes);
+        for bytes in [&bytes, &tagged] {
+            // Whatever is decoded can be encoded again.
+            if let Ok(frame) = Frame::decode(bytes) {
+                prop_assert_eq!(Frame::decode(&frame.encode()), Ok(frame));
+            }
+            let _ = codec::decode::<Request>(bytes);
+            let _ = codec::decode::<Response>(bytes);
+            let _ = codec::decode::<Write>(bytes);
+            let _ = Transaction::decode(bytes);
+        }
+    }
+
+    #[test]
+    fn a_frame_with_one_wrong_byte_is_refused_or_read(frame in frame(), at in any::<usize>(), byte in any::<u8>()) {
+        let mut bytes = frame.encode();
+        let at = at % bytes.len();
+        bytes[at] = byte;
+        if let Ok(other) = Frame::decode(&bytes) {
+            prop_assert_eq!(Frame::decode(&other.encode()), Ok(other));
+        }
+    }
+
+    #[test]
+    fn no_peer_and_no_client_makes_a_starting_server_panic(acts in vec(act(), 0..60)) {
+        run(&mut bench(), acts)?;
+    }
+
+    #[test]
+    fn no_leader_makes_its_follower_panic(acts in vec(act(), 0..60), stage in 0..3) {
+        let mut bench = bench();
+        match stage {
+            0 => bench.promise_to(3, 1),
+            1 => bench.synchronize_with(3, 1),
+            _ => {
+                bench.follow(3, 1);
+                bench.propose(3, 1, Zxid::ZERO, zxid(1, 1));
+            }
+        }
+        run(&mut bench, acts)?;
+    }
+
+    #[test]
+    fn no_learner_makes_its_leader_panic(acts in vec(act(), 0..60), writes in 0..6_u32) {
+        let mut bench = bench();
+        bench.lead(&[2, 3]);
+        for counter in 1..=writes {
+            bench.create(1, &format!("/{counter}"), b"");
+            bench.say(2, Message::Ack { epoch: Epoch(1), zxid: zxid(1, counter) });
+        }
+        run(&mut bench, acts)?;
+    }
+}
+
+#[test]
+fn the_bytes_that_a_record_claims_are_not_allocated_before_they_are_there() {
+    // A payload of 2^60 bytes that ends at once.
+    let frame = Frame::Data {
+        link: LinkIncarnation { boot: 1, attempt: 1 },
+        boot: 1,
+        sequence: 1,
+        message: Message::Request { epoch: Epoch(1), number: 1, payload: Arc::from(Vec::new()) },
+    };
+    let mut bytes = frame.encode();
+    assert_eq!(bytes.pop(), Some(0));
+    bytes.push(253);
+    bytes.extend((1_u64 << 60).to_le_bytes());
+    assert!(Frame::decode(&bytes).is_err());
+}
