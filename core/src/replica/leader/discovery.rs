@@ -27,11 +27,13 @@ impl Leader {
         }
     }
 
+    /// Whether every voter promised, and none has more: not even one of weight 0, which may be the last
+    /// that has what others lost.
     pub(super) fn has_asked_everybody(&self, server: &Server) -> bool {
         server.config.ensemble.voters().all(|voter| {
             voter == server.id()
                 || self.learners.get(&voter).is_some_and(|learner| {
-                    learner.promise.is_some_and(|promise| promise.current_epoch.is_some())
+                    learner.promise.and_then(|p| p.rank()).is_some_and(|rank| rank <= self.rank)
                 })
         })
     }
@@ -94,8 +96,10 @@ impl Leader {
                 let Some(Handler { promise: Some(promise), .. }) = self.learners.get(&peer) else {
                     return Ok(());
                 };
+                // Whoever may not lead, without a vote or with weight 0, is no better leader: what it
+                // has more than this leader is in no quorum, and is cut.
                 if promise.rank().is_some_and(|rank| rank > self.rank)
-                    && server.config.ensemble.is_voter(peer)
+                    && server.config.ensemble.may_lead(peer)
                     && !mutated!(M47)
                 {
                     return Err(Departure::FollowerMoreRecent);
