@@ -217,6 +217,8 @@ fn frame() -> impl Strategy<Value = Frame> {
 #[derive(Clone, Debug)]
 enum Act {
     Say(u64, Message),
+    /// The same, from a peer that knows where the replica's log ends.
+    SayFitting(u64, Message),
     Frame(u64, Frame),
     Garbage(u64, Bytes),
     Open(u64),
@@ -234,6 +236,7 @@ fn act() -> impl Strategy<Value = Act> {
     let peer = || 2..5_u64;
     prop_oneof![
         30 => (peer(), message()).prop_map(|(peer, message)| Act::Say(peer, message)),
+        30 => (peer(), message()).prop_map(|(peer, message)| Act::SayFitting(peer, message)),
         4 => (peer(), frame()).prop_map(|(peer, frame)| Act::Frame(peer, frame)),
         1 => (peer(), bytes()).prop_map(|(peer, bytes)| Act::Garbage(peer, bytes)),
         1 => peer().prop_map(Act::Open),
@@ -249,12 +252,28 @@ fn act() -> impl Strategy<Value = Act> {
     .boxed()
 }
 
+/// What only a peer that knows the end of the log can say: random ones are refused at once.
+fn fitting(mut message: Message, logged: Position) -> Message {
+    match &mut message {
+        Message::Proposal { previous, .. } | Message::Inform { previous, .. } => *previous = logged.zxid,
+        Message::Diff { base: position, .. }
+        | Message::Trunc { to: position, .. }
+        | Message::NewLeader { end: position, .. } => *position = logged,
+        _ => {}
+    }
+    message
+}
+
 fn run(bench: &mut Bench, acts: Vec<Act>) -> Result<(), TestCaseError> {
     for act in acts {
         let before = bench.replica.status();
         match act {
             Act::Say(peer, message) if bench.has_link(peer) => bench.say(peer, message),
-            Act::Say(..) => {}
+            Act::SayFitting(peer, message) if bench.has_link(peer) => {
+                let message = fitting(message, before.logged);
+                bench.say(peer, message);
+            }
+            Act::Say(..) | Act::SayFitting(..) => {}
             Act::Frame(peer, frame) => bench.frame(peer, &frame),
             Act::Garbage(peer, bytes) => bench.bytes(peer, bytes.to_vec()),
             Act::Open(peer) => bench.try_open(peer),
