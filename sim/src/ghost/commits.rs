@@ -141,10 +141,11 @@ impl Ghost {
     fn delivered(&mut self, server: ServerId, status: &Status) -> Checked {
         let applied = status.applied;
         // What a server knows to be committed it has from its last leader, or recovered it.
-        if let Some(epoch) = self.servers[&server].life.epoch {
-            let committed = self.epochs.record(epoch).committed;
-            self.judge(Rule::B10, server, b10_follower_commit::check(epoch, applied.zxid, committed))?;
-        }
+        let (epoch, committed) = match self.servers[&server].life.epoch {
+            Some(epoch) => (epoch, self.epochs.record(epoch).committed),
+            None => (Epoch(0), self.history.committed().zxid),
+        };
+        self.judge(Rule::B10, server, b10_follower_commit::check(epoch, applied.zxid, committed))?;
         let verdict = b07_prefix_consistency::delivered(&self.history, applied);
         self.judge(Rule::B7, server, verdict)?;
         let index = self.history.committed_index(applied).unwrap_or(0);

@@ -1,4 +1,6 @@
+use zabrus_core::event::Role;
 use zabrus_core::message::{LinkIncarnation, Message};
+use zabrus_core::replica::Status;
 use zabrus_core::storage::Standing;
 use zabrus_core::{Bytes, Duration, Epoch, Position, ServerId, Zxid};
 
@@ -116,6 +118,16 @@ fn a_server_that_delivers_what_nobody_committed_is_seen() {
     let at = propose(&mut ghost);
     let step = ghost.step(ServerId(2), &status(2, at)).map_err(|violation| violation.rule);
     assert_eq!(step, Err("B10"));
+}
+
+#[test]
+fn a_learner_that_delivers_more_than_its_own_leader_committed_is_seen() {
+    let mut ghost = serving();
+    let at = propose(&mut ghost);
+    ghost.history.commit(at);
+    let learner = Status { role: Role::Following, epoch: Some(EPOCH), ..status(2, at) };
+    let step = ghost.step(ServerId(2), &learner).map_err(|violation| violation.rule);
+    assert_eq!(step, Err("B10"), "committed it is, but not by its leader");
 }
 
 #[test]
