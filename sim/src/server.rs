@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use zabrus_core::io::Input;
-use zabrus_core::storage::{DiskOperation, FileOperation};
+use zabrus_core::storage::{DiskOperation, FileOperation, OperationId};
 use zabrus_core::{Instant, Now, Replica, ServerId};
 
 use crate::clock::Clock;
@@ -29,6 +29,9 @@ pub struct Server {
     /// A write may hit another file than it should, at any moment.
     pub(crate) misdirects: bool,
     pub(crate) why_down: Option<String>,
+    /// The operation that was under way when the last process ended: its completion reaches the
+    /// next one.
+    pub(crate) orphan: Option<OperationId>,
     /// Processes in a row that ended by themselves soon after their start.
     pub(crate) quick_halts: u32,
 }
@@ -65,6 +68,7 @@ impl Server {
             process: None,
             misdirects: false,
             why_down: None,
+            orphan: None,
             quick_halts: 0,
         }
     }

@@ -1,6 +1,5 @@
 //! What the observer remembers of one server.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 
 use zabrus_core::config::Config;
@@ -94,7 +93,7 @@ pub(super) struct Life {
     /// Notifications received since it last decided.
     pub(super) heard: Vec<(ServerId, Notification)>,
     /// Round and vote of the present look, and how it moved between equal votes.
-    pub(super) look: Option<(u64, Option<Vote>, Ordering)>,
+    pub(super) look: Option<(u64, Option<Vote>)>,
     pub(super) links: BTreeMap<ServerId, LinkFacts>,
     pub(super) steps: u64,
 }

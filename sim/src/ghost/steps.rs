@@ -1,7 +1,5 @@
 //! What servers are: their state before and after each input.
 
-use std::cmp::Ordering;
-
 use zabrus_core::config::ElectionAlgorithm;
 use zabrus_core::event::{Phase, Role};
 use zabrus_core::io::Input;
@@ -156,10 +154,8 @@ impl Ghost {
         let facts = &self.servers[&server];
         if facts.config.election == ElectionAlgorithm::Fast {
             let same_round = facts.life.look.filter(|(round, ..)| *round == status.round);
-            let (earlier, mut among_equals) =
-                same_round.map_or((None, Ordering::Equal), |(_, vote, moved)| (vote, moved));
-            let verdict = e01_vote_monotonicity::check(earlier, status.vote, &mut among_equals);
-            self.facts(server).life.look = Some((status.round, status.vote, among_equals));
+            let verdict = e01_vote_monotonicity::check(same_round.and_then(|(_, vote)| vote), status.vote);
+            self.facts(server).life.look = Some((status.round, status.vote));
             self.judge(Rule::E1, server, verdict)?;
         }
         let facts = &self.servers[&server];

@@ -4,7 +4,7 @@
 use zabrus_core::event::Role;
 use zabrus_core::io::{Input, Output};
 use zabrus_core::storage::{DiskCompletion, FileOperation, recover};
-use zabrus_core::{Duration, Replica, ServerId};
+use zabrus_core::{Bytes, Duration, Replica, ServerId};
 
 use super::World;
 use crate::schedule::{Event, Index};
@@ -63,6 +63,7 @@ impl World {
         let process = server.process.take();
         self.up.retain(|up| *up != at);
         let under_way = process.as_ref().filter(|p| p.disk_busy).and_then(|p| p.operations.front());
+        server.orphan = under_way.map(|asked| asked.id).or(server.orphan);
         if let Some(asked) = under_way
             && server.disk_random.chance(500)
         {
@@ -205,6 +206,10 @@ impl World {
         server.work_on_disk(*now, at, schedule);
         if server.misdirects && matches!(asked.operation, FileOperation::Write { .. }) {
             self.damaged(at)?;
+        }
+        if let Some(id) = self.at(at).orphan.take() {
+            // Whoever asked for it is gone: nothing may come of it (R12).
+            self.feed(at, Input::Disk(DiskCompletion { id, result: Ok(Bytes::from([])) }))?;
         }
         self.feed(at, Input::Disk(DiskCompletion { id: asked.id, result }))
     }
