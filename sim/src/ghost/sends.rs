@@ -322,7 +322,14 @@ impl Ghost {
                 self.facts(server).life.leading = Some(Some(*epoch));
                 self.established(server, *epoch, *initial)?;
             }
-            Event::Committed { .. } | Event::Delivered { .. } => self.progress(server, status)?,
+            Event::Committed { upto } => {
+                // A leader may commit and step down in one step: its status says only the latter.
+                if let Some(Some(epoch)) = self.servers[&server].life.leading {
+                    self.leader_committed(server, epoch, upto.zxid)?;
+                }
+                self.progress(server, status)?;
+            }
+            Event::Delivered { .. } => self.progress(server, status)?,
             _ => {}
         }
         Ok(())
