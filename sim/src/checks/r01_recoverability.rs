@@ -20,7 +20,7 @@ pub fn check(quorums: &Quorums, history: &History, durable: &[&Durable]) -> Verd
         if leader.holds(history, committed) || !quorums.may_lead(id) {
             continue;
         }
-        let behind = electorate(durable, place);
+        let behind = electorate(quorums, durable, place);
         ensure(!quorums.is_quorum(behind), || {
             sentence(quorums, id, behind, leader.last.zxid, committed.zxid)
         })?;
@@ -29,7 +29,7 @@ pub fn check(quorums: &Quorums, history: &History, durable: &[&Durable]) -> Verd
 }
 
 /// The voters that would be counted behind the candidate at `place`, itself among them.
-fn electorate(durable: &[&Durable], place: usize) -> Voters {
+fn electorate(quorums: &Quorums, durable: &[&Durable], place: usize) -> Voters {
     let leader = durable[place];
     let rank = leader.rank();
     let set = |counted: &dyn Fn(&Durable) -> bool| {
@@ -37,7 +37,10 @@ fn electorate(durable: &[&Durable], place: usize) -> Voters {
         members.fold(0, |set: Voters, (bit, _)| set | 1 << bit)
     };
     let torn = |d: &Durable| d.usable && d.rank() <= rank && matches!(d.epochs.standing, Standing::Torn(_));
-    let everybody = set(&|d| d.counted_behind(rank) || torn(d));
+    // A voter of weight 0 stops nobody.
+    let weightless = quorums.voters().iter().enumerate().filter(|(_, id)| !quorums.may_lead(**id));
+    let weightless = weightless.fold(0, |set: Voters, (bit, _)| set | 1 << bit);
+    let everybody = set(&|d| d.counted_behind(rank) || torn(d)) | weightless;
     if everybody.count_ones() as usize == durable.len() {
         return everybody;
     }

@@ -11,7 +11,8 @@ use zabrus_core::storage::Standing;
 
 /// Judges the establishment by `leader` of rank (current epoch, last) with these promises.
 pub fn check(quorums: &Quorums, leader: ServerId, rank: (Epoch, Zxid), promises: &[Promise]) -> Verdict {
-    let behind = |p: &&Promise| p.epochs.rank(p.last.zxid) <= rank;
+    // A voter of weight 0 is in no quorum that committed anything.
+    let behind = |p: &&Promise| p.epochs.rank(p.last.zxid) <= rank || !quorums.may_lead(p.server);
     let set = |counted: &dyn Fn(&&Promise) -> bool| {
         let members = promises.iter().filter(|p| counted(p) && behind(p));
         members.fold(quorums.bit(leader), |set: Voters, p| set | quorums.bit(p.server))

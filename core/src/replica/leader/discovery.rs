@@ -27,13 +27,14 @@ impl Leader {
         }
     }
 
-    /// Whether every voter promised, and none has more: not even one of weight 0, which may be the last
-    /// that has what others lost.
+    /// Whether every voter promised, and none that may lead has more. What was committed is on a quorum
+    /// by weight, so one of weight 0 proves nothing about it.
     pub(super) fn has_asked_everybody(&self, server: &Server) -> bool {
         server.config.ensemble.voters().all(|voter| {
             voter == server.id()
                 || self.learners.get(&voter).is_some_and(|learner| {
-                    learner.promise.and_then(|p| p.rank()).is_some_and(|rank| rank <= self.rank)
+                    let rank = learner.promise.and_then(|promise| promise.rank());
+                    rank.is_some_and(|rank| rank <= self.rank || !server.config.ensemble.may_lead(voter))
                 })
         })
     }
