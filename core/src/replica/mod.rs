@@ -50,6 +50,8 @@ pub struct Replica {
     election: Election,
     votes: NewestVotes,
     votes_sent: u64,
+    /// It could not lead although it was elected: until then it leaves elections to the others.
+    abstains_until: Option<Instant>,
     role: State,
 }
 
@@ -130,7 +132,14 @@ impl Replica {
             server.replace_state(label, tree);
         }
         let role = State::Settling { started: false, not_before: now.monotonic };
-        let mut replica = Self { server, election, votes: NewestVotes::default(), votes_sent: 0, role };
+        let mut replica = Self {
+            server,
+            election,
+            votes: NewestVotes::default(),
+            votes_sent: 0,
+            abstains_until: None,
+            role,
+        };
         replica.announce();
         replica.run();
         replica
@@ -180,7 +189,7 @@ impl Replica {
         let role = match &self.role {
             State::Settling { started: true, not_before } if self.server.storage.is_settled() => *not_before,
             State::Settling { .. } => Instant::NEVER,
-            State::Looking => Instant::NEVER,
+            State::Looking => self.abstains_until.unwrap_or(Instant::NEVER),
             State::Learning(learner) => learner.deadline(),
             State::Leading(leader) => leader.deadline(),
             State::Halted => return Instant::NEVER,
@@ -270,6 +279,13 @@ impl Replica {
             State::Settling { .. } | State::Looking | State::Halted => Ok(()),
         };
         self.or_leave(step);
+        if matches!(self.role, State::Looking)
+            && self.abstains_until.is_some_and(|end| end <= self.server.time())
+        {
+            self.abstains_until = None;
+            self.election.leave();
+            self.role = State::Settling { started: true, not_before: self.server.time() };
+        }
         self.election.tick(self.server.time());
         loop {
             if let Some(event) = self.server.storage.poll_event() {
@@ -371,7 +387,15 @@ impl Replica {
 
     /// Ends the present role.
     fn leave(&mut self, why: Departure) {
-        let (role, _) = self.role();
+        let (role, phase) = self.role();
+        // A leader in doubt about its own past may need a voter that is not there. As the best
+        // candidate it would be elected again and again, though others could do without it.
+        let in_doubt = self.server.storage.epochs().standing != Standing::Sound;
+        if role == Role::Leading && phase == Phase::Discovery && in_doubt {
+            let others =
+                self.server.ticks(self.server.config.init_limit) + self.server.config.election_backoff_max;
+            self.abstains_until = Some(self.server.time() + others);
+        }
         match core::mem::replace(&mut self.role, State::Halted) {
             State::Learning(learner) => learner.hang_up(&mut self.server),
             State::Leading(mut leader) => leader.hang_up(&mut self.server),
@@ -425,8 +449,9 @@ impl Replica {
         self.role = State::Looking;
         self.announce();
         let epochs = self.server.storage.epochs();
-        let may_vote =
-            self.server.is_voter() && matches!(epochs.standing, Standing::Sound | Standing::Torn(_));
+        let may_vote = self.abstains_until.is_none()
+            && self.server.is_voter()
+            && matches!(epochs.standing, Standing::Sound | Standing::Torn(_));
         let (current_epoch, last_zxid) = epochs.rank(self.server.claimed_last().zxid);
         self.election.look(self.server.time(), Candidacy { current_epoch, last_zxid, may_vote });
         true
