@@ -449,6 +449,9 @@ impl Replica {
         self.role = State::Looking;
         self.announce();
         let epochs = self.server.storage.epochs();
+        if self.abstains_until.is_some_and(|end| end <= self.server.time()) {
+            self.abstains_until = None;
+        }
         let may_vote = self.abstains_until.is_none()
             && self.server.is_voter()
             && matches!(epochs.standing, Standing::Sound | Standing::Torn(_));
