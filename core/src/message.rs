@@ -285,6 +285,9 @@ pub enum Message {
         epoch: Epoch,
         /// The learner's number for it; the answer repeats it.
         number: u64,
+        /// In the answer, what the leader knows to be committed: the learner waits for it, whatever
+        /// happened to the frames before. In the question nothing.
+        committed: Zxid,
     },
 }
 

@@ -164,7 +164,11 @@ fn message() -> impl Strategy<Value = Message> {
             sequence,
             committed
         }),
-        (epochs(), number()).prop_map(|(epoch, number)| Message::Sync { epoch, number }),
+        (epochs(), number()).prop_map(|(epoch, number)| Message::Sync {
+            epoch,
+            number,
+            committed: Zxid::ZERO
+        }),
     ];
     // On the heap: a test's stack is small.
     prop_oneof![3 => learners.boxed(), 3 => leaders.boxed(), 1 => both.boxed()].boxed()

@@ -148,7 +148,7 @@ fn answer_ping(bench: &mut Bench, peer: u64) {
 fn a_sync_of_an_earlier_link_is_not_answered_on_a_later_one() {
     let mut bench = Bench::new(3, Ensemble::plain(3, 0), |_| {});
     bench.lead(&[1, 2]);
-    bench.say(1, Message::Sync { epoch: Epoch(1), number: 1 });
+    bench.say(1, Message::Sync { epoch: Epoch(1), number: 1, committed: Zxid::ZERO });
     bench.introduce(1, 1);
     bench.promise(1, Some(1), &[Position::EMPTY], Standing::Sound);
     bench.accept(1);

@@ -330,7 +330,9 @@ impl Learner {
                 self.send(server, Message::Ping { epoch, sequence, committed: server.committed });
                 Ok(())
             }
-            (Stage::Broadcast, Message::Sync { number, .. }) => self.on_sync(server, number),
+            (Stage::Broadcast, Message::Sync { number, committed, .. }) => {
+                self.on_sync(server, number, committed)
+            }
             _ => {
                 server.emit(Event::LinkBroken { peer: self.leader, reason: "an illegal message" });
                 Err(Departure::ProtocolError)
@@ -601,18 +603,19 @@ impl Learner {
         let Some(epoch) = self.epoch else { return };
         self.last_sync += 1;
         self.syncs.push_back((self.last_sync, client, xid));
-        self.send(server, Message::Sync { epoch, number: self.last_sync });
+        self.send(server, Message::Sync { epoch, number: self.last_sync, committed: Zxid::ZERO });
     }
 
-    /// The leader's answer stands behind all commits that it confirms.
-    fn on_sync(&mut self, server: &mut Server, number: u64) -> Step {
+    /// The leader's answer stands behind all commits that it confirms; if one of them was lost, the
+    /// client waits for it.
+    fn on_sync(&mut self, server: &mut Server, number: u64, committed: Zxid) -> Step {
         while let Some((asked, client, xid)) = self.syncs.front().copied() {
             if asked > number {
                 break;
             }
             self.syncs.pop_front();
             if asked == number {
-                server.clients.synced(client, xid, self.committed);
+                server.clients.synced(client, xid, committed);
             }
         }
         Ok(())

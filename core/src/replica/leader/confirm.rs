@@ -67,7 +67,7 @@ impl Leader {
                 Asker::Learner(peer, link, number) => {
                     let epoch = self.epoch;
                     if let Some(handler) = self.linked(peer, link) {
-                        handler.send(server, Message::Sync { epoch, number });
+                        handler.send(server, Message::Sync { epoch, number, committed });
                     }
                 }
             }
