@@ -1,5 +1,7 @@
 //! What a server is told at its start.
 
+use alloc::string::String;
+
 use serde::{Deserialize, Serialize};
 
 use crate::identity::ServerId;
@@ -64,6 +66,63 @@ pub struct Config {
     /// Links check connections and sequence numbers (zab.md section 15). Only the simulator
     /// switches this off, to see that safety does not depend on it.
     pub link_checks: bool,
+    /// What clients may do.
+    pub service: ServiceSettings,
+}
+
+/// The settings of the service, the same on all servers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceSettings {
+    /// The shortest session timeout that is granted, in milliseconds.
+    pub min_session_timeout: i32,
+    /// The longest.
+    pub max_session_timeout: i32,
+    /// The longest frame of a client, in bytes (`jute.maxbuffer`).
+    pub frame_limit: usize,
+    /// Requests under way on this server beyond which it stops reading from those clients that have
+    /// any (`globalOutstandingLimit`).
+    pub outstanding_limit: usize,
+    /// Nodes with a time to live may be created (`extendedTypesEnabled`).
+    pub extended_types: bool,
+    /// Hard quotas are enforced (`enforceQuota`).
+    pub enforce_quota: bool,
+    /// Access control lists are not looked at (`skipACL`).
+    pub skip_acl: bool,
+    /// Who may do everything, as `user:hash` (`DigestAuthenticationProvider.superDigest`).
+    pub super_digest: Option<String>,
+    /// How often the leader looks for containers and nodes past their time, in milliseconds
+    /// (`znode.container.checkIntervalMs`).
+    pub sweep_interval: u64,
+    /// A container that never had a child goes after so many milliseconds; 0 is never
+    /// (`znode.container.maxNeverUsedIntervalMs`).
+    pub container_never_used: i64,
+    /// At most so many of them go per minute (`znode.container.maxPerMinute`).
+    pub sweeps_per_minute: u32,
+    /// A read is answered only when a quorum confirmed, after it arrived, that nothing newer was
+    /// committed: linearizable, beyond ZooKeeper.
+    pub linearizable_reads: bool,
+}
+
+impl ServiceSettings {
+    /// ZooKeeper's defaults for this tick time.
+    #[must_use]
+    pub fn new(tick_time: Duration) -> Self {
+        let tick = i32::try_from(tick_time.as_millis()).unwrap_or(i32::MAX);
+        Self {
+            min_session_timeout: tick.saturating_mul(2),
+            max_session_timeout: tick.saturating_mul(20),
+            frame_limit: crate::wire::FRAME_LIMIT,
+            outstanding_limit: 1_000,
+            extended_types: false,
+            enforce_quota: false,
+            skip_acl: false,
+            super_digest: None,
+            sweep_interval: 60_000,
+            container_never_used: 0,
+            sweeps_per_minute: 10_000,
+            linearizable_reads: false,
+        }
+    }
 }
 
 impl Config {
@@ -89,6 +148,7 @@ impl Config {
             counter_limit: u32::MAX,
             empty_is_expected: true,
             link_checks: true,
+            service: ServiceSettings::new(Duration::from_millis(2_000)),
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod election;
 pub mod event;
 pub mod identity;
 pub mod io;
+pub mod jute;
 pub mod message;
 pub mod mutation;
 pub mod quorum;
@@ -26,6 +27,7 @@ pub mod replica;
 pub mod service;
 pub mod storage;
 pub mod time;
+pub mod wire;
 
 pub use config::Config;
 pub use identity::{Bytes, Epoch, HistoryDigest, Position, ServerId, Zxid};
