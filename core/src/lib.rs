@@ -28,6 +28,7 @@ pub mod replica;
 pub mod service;
 pub mod storage;
 pub mod time;
+pub mod watches;
 pub mod wire;
 
 pub use config::Config;
