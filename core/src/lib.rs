@@ -24,6 +24,7 @@ pub mod jute;
 pub mod message;
 pub mod mutation;
 pub mod quorum;
+pub mod reads;
 pub mod replica;
 pub mod service;
 pub mod storage;
