@@ -27,6 +27,7 @@ pub mod quorum;
 pub mod reads;
 pub mod replica;
 pub mod service;
+pub mod state;
 pub mod storage;
 pub mod time;
 pub mod watches;
