@@ -23,6 +23,7 @@ pub mod io;
 pub mod jute;
 pub mod message;
 pub mod mutation;
+pub mod prepare;
 pub mod quorum;
 pub mod reads;
 pub mod replica;
