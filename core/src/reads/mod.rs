@@ -5,6 +5,7 @@
 mod watching;
 
 use alloc::borrow::Cow;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::auth;
@@ -17,7 +18,8 @@ use crate::state::{Node, State};
 use crate::watches::{WatchKind, Watches};
 use crate::wire::{
     AddWatch, ErrorCode, GetAclResponse, GetDataResponse, Id, MultiHeader, MultiRequest, OpCode, PathOnly,
-    PathWatch, Permissions, SessionId, SetWatches, SetWatches2, WatcherType, reply, reply_error, reply_with,
+    PathWatch, Permissions, SessionId, SetWatches, SetWatches2, Stat, WatcherType, reply, reply_error,
+    reply_with,
 };
 
 /// The longest answer to a multiRead, in bytes, save for its last part: a frame of a megabyte could ask
@@ -44,13 +46,7 @@ pub struct ReadContext<'a> {
 
 /// Answers one read: gives whole frames to `out`, the events that setWatches catches up with first, the
 /// reply last. An operation that is no read is refused as unknown.
-pub fn answer(
-    mut context: ReadContext<'_>,
-    xid: i32,
-    op: OpCode,
-    body: &[u8],
-    out: &mut dyn FnMut(Vec<u8>),
-) {
+pub fn answer(mut context: ReadContext<'_>, xid: i32, op: OpCode, body: &[u8], out: &mut dyn FnMut(Vec<u8>)) {
     // ZOOKEEPER-1412: what this server had applied, whatever the request was.
     let zxid = if mutated!(M113) { 0 } else { context.zxid.0.cast_signed() };
     let frame = context.read(xid, zxid, op, body, out);
@@ -161,7 +157,7 @@ impl<'a> ReadContext<'a> {
     }
 
     /// A node that is missing is watched too; one that may not be read is not.
-    fn exists(&mut self, path: &str, watch: bool) -> Result<crate::wire::Stat, ErrorCode> {
+    fn exists(&mut self, path: &str, watch: bool) -> Result<Stat, ErrorCode> {
         if path.contains('\0') {
             return Err(ErrorCode::BadArguments);
         }
@@ -177,7 +173,7 @@ impl<'a> ReadContext<'a> {
         Ok(GetAclResponse { acl, stat: node.stat() })
     }
 
-    fn multi_read(&self, bytes: &mut Vec<u8>, reads: &[(OpCode, alloc::string::String)]) {
+    fn multi_read(&self, bytes: &mut Vec<u8>, reads: &[(OpCode, String)]) {
         for (op, path) in reads {
             let fits = if bytes.len() < MULTI_READ_LIMIT { Ok(()) } else { Err(ErrorCode::SystemError) };
             let header = MultiHeader { op: op.code(), done: false, err: 0 };
