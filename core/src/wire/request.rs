@@ -204,7 +204,12 @@ impl Write {
                 MultiRequest::Reads(_) => Err(ErrorCode::MarshallingError),
             },
             OpCode::CloseSession => Ok(Self::CloseSession),
-            OpCode::Reconfig => Ok(Self::Reconfig),
+            OpCode::Reconfig => {
+                let _: ([Option<String>; 3], i64) = Decoder::new(body).read()?;
+                Ok(Self::Reconfig)
+            }
+            // A null path, which a multi cannot even be taken apart with.
+            OpCode::SetData | OpCode::SetAcl if body.starts_with(&[0xff; 4]) => Err(ErrorCode::BadArguments),
             _ => Self::read(op, &mut Decoder::new(body)),
         }
     }
