@@ -3,10 +3,10 @@
 mod common;
 
 use common::bench::{Bench, payload, zxid};
+use common::client;
 use zabrus_core::event::{Departure, Event, Phase, SyncAction};
 use zabrus_core::message::Message;
 use zabrus_core::quorum::Ensemble;
-use zabrus_core::service::{Change, Operation, Origin, Write};
 use zabrus_core::storage::Standing;
 use zabrus_core::{Epoch, HistoryDigest, Position, ServerId, Zxid, codec};
 
@@ -33,7 +33,7 @@ fn leader_that_keeps(window: usize, disk_sync_percent: u32) -> (Bench, Vec<Posit
             bench.promise(2, Some(1), &history, Standing::Sound);
             bench.accept(2);
         }
-        bench.create(1, &format!("/{epoch}.{counter}"), b"");
+        bench.write();
         bench.say(2, Message::Ack { epoch: Epoch(epoch), zxid: zxid(epoch, counter) });
         history.push(bench.replica.status().logged);
     }
@@ -56,7 +56,7 @@ fn chosen(bench: &mut Bench, history: &[Position]) -> (u8, SyncAction, u64) {
 fn with_tail(history: &[Position], tail: &[(u32, u32)]) -> Vec<Position> {
     let mut history = history.to_vec();
     for (epoch, counter) in tail {
-        history.push(history[history.len() - 1].extend(zxid(*epoch, *counter), &payload(99)));
+        history.push(history[history.len() - 1].extend(zxid(*epoch, *counter), &payload(zxid(99, 99))));
     }
     history
 }
@@ -275,7 +275,7 @@ fn a_leader_counts_itself_only_when_its_own_log_is_durable() {
     let mut bench = Bench::new(3, Ensemble::plain(3, 0), |_| {});
     bench.lead(&[1, 2]);
     bench.hold_disk = true;
-    bench.create(1, "/a", b"");
+    bench.write();
     bench.say(1, Message::Ack { epoch: Epoch(1), zxid: zxid(1, 1) });
     assert_eq!(bench.replica.status().committed, Zxid::ZERO);
     bench.release_disk();
@@ -298,9 +298,7 @@ fn a_cut_below_the_applied_state_is_refused() {
 fn a_forwarded_write_is_executed_once() {
     let mut bench = Bench::new(3, Ensemble::plain(3, 0), |config| config.link_checks = false);
     bench.lead(&[1, 2]);
-    let origin = Origin { server: ServerId(1), boot: 1, client: zabrus_core::io::ClientId(1), xid: 1 };
-    let write = Write { origin, change: Change::Delete { path: "/a".into(), version: None } };
-    let payload: zabrus_core::Bytes = codec::encode(&write).into();
+    let payload: zabrus_core::Bytes = codec::encode(&bench.forwarded(1)).into();
     for number in [1, 1, 2] {
         bench.say(1, Message::Request { epoch: Epoch(1), number, payload: payload.clone() });
     }
@@ -312,9 +310,13 @@ fn a_sync_waits_for_a_ping_that_a_quorum_answers_after_it() {
     let mut bench = Bench::new(3, Ensemble::plain(3, 0), |_| {});
     bench.lead(&[1, 2]);
     bench.heard(1);
-    bench.request(8, 1, Operation::Sync);
-    assert!(bench.answers.is_empty());
+    bench.join(8);
+    bench.say(1, Message::Ack { epoch: Epoch(1), zxid: zxid(1, 1) });
+    assert_eq!(bench.answers.len(), 1, "it has a session");
+    bench.heard(1);
+    bench.client(8, client::sync(1));
+    assert_eq!(bench.answers.len(), 1);
     let ping = bench.heard(1).pop().expect("a ping");
     bench.say(1, ping);
-    assert_eq!(bench.answers.len(), 1);
+    assert_eq!(bench.answers.len(), 2);
 }

@@ -24,7 +24,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::identity::{Bytes, Epoch, Position, ServerId, Zxid};
-use crate::service::Tree;
+use crate::state::State;
 
 pub use recovery::recover;
 pub use store::Storage;
@@ -233,7 +233,7 @@ pub struct Recovered {
     /// [`Config::empty_is_expected`](crate::config::Config::empty_is_expected) says.
     pub epochs: Epochs,
     /// The newest valid snapshot: its label and its state.
-    pub snapshot: Option<(Position, Tree)>,
+    pub snapshot: Option<(Position, State)>,
     /// The log after the snapshot, contiguous.
     pub entries: Vec<Entry>,
     /// The directory held nothing.
