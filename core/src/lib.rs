@@ -13,6 +13,7 @@
 
 extern crate alloc;
 
+pub mod auth;
 pub mod codec;
 pub mod config;
 pub mod election;
