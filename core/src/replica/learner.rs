@@ -8,7 +8,7 @@ use alloc::collections::VecDeque;
 
 use super::Step;
 use super::link::{Arrival, Link};
-use super::server::Server;
+use super::server::{Installing, Server};
 use crate::event::{Departure, Event, Phase, Role};
 use crate::identity::{Epoch, Position, ServerId, Zxid};
 use crate::io::{ClientId, ConnectionId, Output};
@@ -417,7 +417,7 @@ impl Learner {
             return Err(Departure::HistoryMismatch);
         }
         server.storage.begin_install(label);
-        server.installing = Some(StateBuilder::default());
+        server.installing = Installing::Collecting(StateBuilder::default());
         self.stage = Stage::Receiving { label, next: 0 };
         Ok(())
     }
@@ -430,8 +430,7 @@ impl Learner {
         bytes: crate::identity::Bytes,
         last: bool,
     ) -> Step {
-        let builder = server.installing.as_mut().ok_or(Departure::ProtocolError)?;
-        if builder.add(&bytes).is_err() {
+        if server.installing.add(&bytes, last).is_err() {
             server.emit(Event::LinkBroken { peer: self.leader, reason: "an unreadable snapshot" });
             return Err(Departure::ProtocolError);
         }

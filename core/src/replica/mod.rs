@@ -38,7 +38,7 @@ use crate::time::{Duration, Instant, Now};
 use leader::Leader;
 use learner::Learner;
 use link::NewestVotes;
-use server::Server;
+use server::{Installing, Server};
 use sessions::Owner;
 
 /// A role goes on, or it is over.
@@ -340,8 +340,8 @@ impl Replica {
                 }
             }
             StorageEvent::Installed(label) => {
-                if let Some(builder) = self.server.installing.take() {
-                    self.server.replace_state(*label, builder.finish());
+                if let Installing::Whole(state) = core::mem::take(&mut self.server.installing) {
+                    self.server.replace_state(*label, *state);
                     self.server.emit(Event::SnapshotInstalled { label: *label });
                 }
             }
@@ -455,7 +455,7 @@ impl Replica {
         }
         if self.server.storage.is_settled() {
             // A received snapshot that was not complete is gone.
-            self.server.installing = None;
+            self.server.installing = Installing::Nothing;
         }
         self.role = State::Looking;
         self.announce();

@@ -1,5 +1,6 @@
 //! What a server has in every role: its disk, its state, its connections and its clients.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::vec::Vec;
@@ -8,6 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
 use crate::clients::Clients;
+use crate::codec::DecodeError;
 use crate::config::Config;
 use crate::event::Event;
 use crate::identity::{Position, ServerId, Zxid};
@@ -17,6 +19,28 @@ use crate::state::{State, StateBuilder};
 use crate::storage::{DiskError, Standing, Storage};
 use crate::time::{Duration, Instant, Now};
 use crate::wire::Transaction;
+
+/// The state that a leader is sending.
+#[derive(Debug, Default)]
+pub(super) enum Installing {
+    #[default]
+    Nothing,
+    Collecting(StateBuilder),
+    /// All of it is here, and is a state; the disk does not have it yet.
+    Whole(Box<State>),
+}
+
+impl Installing {
+    /// Adds a chunk.
+    pub(super) fn add(&mut self, chunk: &[u8], last: bool) -> Result<(), DecodeError> {
+        let Self::Collecting(builder) = self else { return Err(DecodeError) };
+        builder.add(chunk)?;
+        if last && let Self::Collecting(builder) = core::mem::take(self) {
+            *self = Self::Whole(Box::new(builder.finish()?));
+        }
+        Ok(())
+    }
+}
 
 pub(super) struct Server {
     pub(super) config: Config,
@@ -36,7 +60,7 @@ pub(super) struct Server {
     pub(super) connections: BTreeMap<ServerId, ConnectionId>,
     pub(super) clients: Clients,
     /// A snapshot that the leader is sending, put together next to the state that it replaces.
-    pub(super) installing: Option<StateBuilder>,
+    pub(super) installing: Installing,
     /// Entries that memory must not forget: a learner is being sent what precedes them.
     pub(super) pinned: Option<Zxid>,
     /// Links opened in this boot.
@@ -64,7 +88,7 @@ impl Server {
             snapshot: 0,
             connections: BTreeMap::new(),
             clients,
-            installing: None,
+            installing: Installing::Nothing,
             pinned: None,
             attempts: 0,
             reads: 0,

@@ -130,7 +130,7 @@ fn read(file: &[u8], mut each: impl FnMut(&[u8]) -> Option<()>) -> Option<Positi
 pub(super) fn decode(file: &[u8]) -> Option<(Position, State)> {
     let mut builder = StateBuilder::default();
     let label = read(file, |chunk| builder.add(chunk).ok())?;
-    Some((label, builder.finish()))
+    Some((label, builder.finish().ok()?))
 }
 
 /// Whether a snapshot file is undamaged.

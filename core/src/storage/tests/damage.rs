@@ -16,7 +16,7 @@ fn directory() -> (Disk, Vec<Position>) {
         }
         if epoch < 3 {
             let label = life.storage.last();
-            life.storage.save_snapshot(label, tree(label).snapshot());
+            life.storage.save_snapshot(label, state(label).snapshot());
             disk.serve(&mut life.storage, ALL);
         }
     }
@@ -31,7 +31,7 @@ fn check(recovered: &Recovered, history: &[Position]) -> Result<(), TestCaseErro
     prop_assert!(history.contains(&last), "{last} is not of this history");
     if let Some((label, state)) = &recovered.snapshot {
         prop_assert!(history.contains(label));
-        prop_assert_eq!(state, &tree(*label));
+        prop_assert_eq!(state, &state(*label));
     }
     let missing = last != history[history.len() - 1];
     prop_assert!(!missing || recovered.epochs.standing != Standing::Sound, "silent loss after {}", last);
