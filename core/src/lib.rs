@@ -14,6 +14,7 @@
 extern crate alloc;
 
 pub mod auth;
+pub mod clients;
 pub mod codec;
 pub mod config;
 pub mod election;
@@ -23,12 +24,14 @@ pub mod io;
 pub mod jute;
 pub mod message;
 pub mod mutation;
+pub mod prepare;
 pub mod quorum;
+pub mod reads;
 pub mod replica;
-pub mod service;
 pub mod state;
 pub mod storage;
 pub mod time;
+pub mod watches;
 pub mod wire;
 
 pub use config::Config;
