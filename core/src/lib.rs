@@ -27,7 +27,7 @@ pub mod service;
 pub mod storage;
 pub mod time;
 
-pub use config::Config;
+pub use config::{Config, ConfigError};
 pub use identity::{Bytes, Epoch, HistoryDigest, Position, ServerId, Zxid};
 pub use io::{Input, Output};
 pub use replica::Replica;
