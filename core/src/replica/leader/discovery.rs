@@ -100,11 +100,8 @@ impl Leader {
                 };
                 // Whoever may not lead, without a vote or with weight 0, is no better leader: what it
                 // has more than this leader is in no quorum, and is cut.
-                let ensemble = &server.config.ensemble;
-                if promise.rank().is_some_and(|rank| rank > self.rank)
-                    && (ensemble.may_lead(peer) || (ensemble.is_voter(peer) && mutated!(M103)))
-                    && !mutated!(M47)
-                {
+                let may_lead = server.config.ensemble.may_lead(peer) || mutated!(M103);
+                if promise.rank().is_some_and(|rank| rank > self.rank) && may_lead && !mutated!(M47) {
                     return Err(Departure::FollowerMoreRecent);
                 }
                 self.establish(server);
