@@ -195,7 +195,7 @@ fn a_voter_of_weight_0_with_a_more_recent_history_ends_no_leadership() {
 }
 
 /// Server 5 of five voters, after it was elected although its write of 1.1 is torn, and could not lead,
-/// since server 1 is blank. It gives a follower no more than a tick for the establishment.
+/// since server 1 is blank. Its initLimit is one tick.
 fn torn_leader_in_vain() -> Bench {
     let mut bench = Bench::new(5, Ensemble::plain(5, 0), |config| config.init_limit = 1);
     bench.follow(4, 1);
