@@ -17,6 +17,9 @@ use crate::counters::Mark;
 use crate::disk::{Disk, View};
 use crate::violation::Violation;
 
+#[cfg(test)]
+mod tests;
+
 /// Every so many syncs of a log the whole directory is recovered to compare.
 const RECOVER_EVERY: u64 = 256;
 
@@ -71,16 +74,24 @@ impl Ghost {
         true
     }
 
-    /// A sync took effect on the disk of `server`, perhaps in part, or failed.
+    /// A sync took effect on the disk of `server`, or failed: then perhaps in part.
     ///
     /// # Errors
     /// The rule that the new durable state breaks.
-    pub fn durable(&mut self, server: ServerId, operation: &FileOperation, disk: &Disk) -> Checked {
+    pub fn durable(
+        &mut self,
+        server: ServerId,
+        operation: &FileOperation,
+        failed: bool,
+        disk: &Disk,
+    ) -> Checked {
         let durable = disk.durable();
         self.facts(server).harmed = disk.is_damaged();
         self.carried_out(server, operation);
+        // A failed sync may leave the slot without its records: the standing changes, too.
         if let FileOperation::Sync { file } = operation
-            && (!is_log(file) || self.servers[&server].follows(file) && self.follow(server, file, durable)?)
+            && (!is_log(file)
+                || !failed && self.servers[&server].follows(file) && self.follow(server, file, durable)?)
         {
             return Ok(());
         }
@@ -89,7 +100,7 @@ impl Ghost {
         self.facts(server).structural = Structural::default();
         let after = self.recompute(server, durable)?;
         let facts = &self.servers[&server];
-        if removed_only && !facts.harmed {
+        if removed_only && *operation == FileOperation::SyncDirectory && !facts.harmed {
             let verdict = r09_purge_safety::check(&facts.durable, &after);
             self.judge(Rule::R9, server, verdict)?;
         }
