@@ -97,7 +97,10 @@ impl Ghost {
         }
         let removed_only =
             Structural { removed: true, ..Structural::default() } == self.servers[&server].structural;
-        self.facts(server).structural = Structural::default();
+        // What a failed one left undone may still reach the disk (see `shrunk`).
+        if !failed {
+            self.facts(server).structural = Structural::default();
+        }
         let after = self.recompute(server, durable)?;
         let facts = &self.servers[&server];
         if removed_only && *operation == FileOperation::SyncDirectory && !facts.harmed {

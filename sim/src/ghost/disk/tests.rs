@@ -78,3 +78,25 @@ fn after_a_failed_sync_the_shadow_is_what_a_recovery_would_give() {
     }
     assert!(torn > 0, "no sync left the slot without its record");
 }
+
+#[test]
+fn a_cut_whose_sync_failed_may_still_come_with_the_loss_of_power() {
+    let mut cut = 0;
+    for seed in 0..30 {
+        let mut bench = Bench::new(seed);
+        (1..=3).for_each(|counter| bench.append(counter));
+        bench.serve(usize::MAX);
+        let (first, last) = (Zxid::new(Epoch(1), 1), bench.storage.last());
+        bench.ghost.facts(SERVER).owed = last;
+        bench.storage.truncate(first);
+        bench.serve(1);
+        bench.fail_next_sync();
+        bench.serve(1);
+        let before = bench.ghost.durable_state(SERVER).last;
+        bench.disk.power_loss(&mut bench.random);
+        bench.ghost.crashed(SERVER, &bench.disk).expect("the cut was asked for");
+        let after = bench.ghost.durable_state(SERVER).last;
+        cut += u64::from(before == last && after.zxid == first);
+    }
+    assert!(cut > 0, "no loss of power let the cut through");
+}
