@@ -25,7 +25,8 @@ impl Ghost {
     /// # Errors
     /// The rule that it breaks.
     pub fn output(&mut self, server: ServerId, output: &Output, replica: &Replica) -> Checked {
-        let life = &self.servers[&server].life;
+        let life = &mut self.facts(server).life;
+        life.epochs = Some(replica.storage().epochs());
         if life.foreign {
             let verdict = y12_stale_input::output(output, life.leading.is_some());
             self.judge(Rule::Y12, server, verdict)?;
@@ -72,7 +73,8 @@ impl Ghost {
         let (Some(vote), SenderState::Looking) = (notification.vote, notification.state) else {
             return Ok(());
         };
-        let (durable, standing) = (self.servers[&server].durable, self.servers[&server].standing());
+        let facts = &self.servers[&server];
+        let (durable, standing) = (facts.durable, facts.known_epochs().standing);
         self.judge(Rule::E4, server, e04_no_blank_voter::check("a vote", standing))?;
         let verdict = e05_no_foreign_voter::check(&self.quorums, server, vote);
         self.judge(Rule::E5, server, verdict)?;
@@ -192,7 +194,7 @@ impl Ghost {
         }
         let facts = &self.servers[&server];
         let (durable, excused) = (facts.durable, facts.excused(promise.last));
-        let standing = facts.standing();
+        let standing = facts.known_epochs().standing;
         self.judge(Rule::E4, server, e04_no_blank_voter::check("a promise", standing))?;
         if !excused {
             let verdict = y01_persist_before_send::position(&promise, &durable);

@@ -6,7 +6,7 @@ use zabrus_core::config::Config;
 use zabrus_core::event::Role;
 use zabrus_core::message::{LinkIncarnation, Notification, Vote};
 use zabrus_core::replica::Status;
-use zabrus_core::storage::{FileName, FileOperation, OperationId, Standing};
+use zabrus_core::storage::{Epochs, FileName, FileOperation, OperationId, Standing};
 use zabrus_core::{Epoch, Position, ServerId, Zxid};
 
 use super::durable::Durable;
@@ -75,6 +75,8 @@ pub(super) struct ServerFacts {
 pub(super) struct Life {
     /// The incarnation of its storage, from its first operation.
     pub(super) storage: Option<u64>,
+    /// What it takes for its durable epochs, as of its last output.
+    pub(super) epochs: Option<Epochs>,
     /// Operations in flight, and whether their failure ends what this server may promise.
     pub(super) operations: VecDeque<(OperationId, bool)>,
     pub(super) disk_failed: bool,
@@ -141,12 +143,9 @@ impl ServerFacts {
         !self.structural.cut && self.tail.file.as_ref() == Some(file)
     }
 
-    /// What this server can know of its standing: of damage that happens under it, nothing.
-    pub(super) fn standing(&self) -> Standing {
-        match self.status {
-            Some(status) if self.harmed => status.epochs.standing,
-            _ => self.durable.epochs.standing,
-        }
+    /// What this server can know of its epochs: of damage that happens under it, nothing.
+    pub(super) fn known_epochs(&self) -> Epochs {
+        self.life.epochs.filter(|_| self.harmed).unwrap_or(self.durable.epochs)
     }
 
     /// Whether a lie of its disk excuses that it lacks `position`.
