@@ -25,8 +25,9 @@ impl Ghost {
     /// # Errors
     /// The rule that it breaks.
     pub fn output(&mut self, server: ServerId, output: &Output, replica: &Replica) -> Checked {
-        let life = &mut self.facts(server).life;
-        life.epochs = Some(replica.storage().epochs());
+        let facts = self.facts(server);
+        facts.shows(replica.storage().epochs());
+        let life = &facts.life;
         if life.foreign {
             let verdict = y12_stale_input::output(output, life.leading.is_some());
             self.judge(Rule::Y12, server, verdict)?;
@@ -370,7 +371,7 @@ impl Ghost {
         let verdict = e08_promise_quorum::check(&self.quorums, epoch, server, set);
         self.judge(Rule::E8, server, verdict)?;
         let facts = &self.servers[&server];
-        let current = facts.durable.epochs.current_epoch;
+        let current = facts.known_epochs().current_epoch;
         let current = if current == epoch { facts.earlier_epoch } else { current };
         let verdict =
             y02_leader_most_recent::check(&self.quorums, server, (current, initial.zxid), &promised);

@@ -47,7 +47,8 @@ pub(super) struct Structural {
 pub(super) struct ServerFacts {
     pub(super) config: Config,
     pub(super) durable: Durable,
-    /// The current epoch before the last one: the rank with which a leader was compared.
+    /// The current epoch before the last one, as far as this server can know it: the rank with which
+    /// a leader was compared.
     pub(super) earlier_epoch: Epoch,
     /// An injected fault has destroyed something on this disk, so that it may lack what it
     /// acknowledged, if it says so.
@@ -141,6 +142,15 @@ impl ServerFacts {
     /// Whether a sync of `file` can only have made more records at its end durable.
     pub(super) fn follows(&self, file: &FileName) -> bool {
         !self.structural.cut && self.tail.file.as_ref() == Some(file)
+    }
+
+    /// The replica shows what it takes for its durable epochs.
+    pub(super) fn shows(&mut self, epochs: Epochs) {
+        let before = self.known_epochs().current_epoch;
+        if self.harmed && before < epochs.current_epoch {
+            self.earlier_epoch = before;
+        }
+        self.life.epochs = Some(epochs);
     }
 
     /// What this server can know of its epochs: of damage that happens under it, nothing.
