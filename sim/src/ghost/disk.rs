@@ -6,7 +6,7 @@ use zabrus_core::storage::{Directory, DiskOperation, FileName, FileOperation, Re
 use zabrus_core::{Bytes, Epoch, Position, Replica, ServerId};
 
 use super::durable::Durable;
-use super::server::Structural;
+use super::server::{ServerFacts, Structural};
 use super::{Checked, Ghost};
 use crate::checks::{
     Rule, b01_integrity, e10_epoch_monotonicity, r04_recover_is_pure, r05_no_resurrection,
@@ -97,17 +97,18 @@ impl Ghost {
         }
         let removed_only =
             Structural { removed: true, ..Structural::default() } == self.servers[&server].structural;
-        // What a failed one left undone may still reach the disk (see `shrunk`).
-        if !failed {
-            self.facts(server).structural = Structural::default();
-        }
         let after = self.recompute(server, durable)?;
         let facts = &self.servers[&server];
         if removed_only && *operation == FileOperation::SyncDirectory && !facts.harmed {
             let verdict = r09_purge_safety::check(&facts.durable, &after);
             self.judge(Rule::R9, server, verdict)?;
         }
-        self.changed(server, after, Cause::Sync)
+        self.changed(server, after, Cause::Sync)?;
+        // What a failed one left undone may still reach the disk.
+        if !failed {
+            self.facts(server).structural = Structural::default();
+        }
+        Ok(())
     }
 
     /// The process of `server` ended, and its disk lost what it lost.
@@ -338,6 +339,9 @@ impl Ghost {
         if !grown {
             self.shrunk(server, &before, &after, cause, harmed)?;
         }
+        if harmed && cause == Cause::Sync {
+            self.replaced(server, &after)?;
+        }
         if cause != Cause::Sync {
             let owed = self.servers[&server].owed;
             let verdict = r06_never_shrink_silently::check(&self.history, owed, &after);
@@ -394,6 +398,19 @@ impl Ghost {
             facts.owed = held;
         }
         Ok(())
+    }
+
+    /// What a server gave up because its leader said so is no longer owed, unless it is committed.
+    /// Without damage [`Ghost::shrunk`] sees to it.
+    fn replaced(&mut self, server: ServerId, after: &Durable) -> Checked {
+        let ServerFacts { owed, structural: Structural { cut, named, .. }, .. } = self.servers[&server];
+        let kept = r06_never_shrink_silently::check(&self.history, owed, after);
+        if kept.is_ok() || !(cut || named) {
+            return Ok(());
+        }
+        let owed = self.history.committed_part(owed, |_| {});
+        self.facts(server).owed = owed;
+        self.judge(Rule::R6, server, r06_never_shrink_silently::check(&self.history, owed, after))
     }
 }
 
