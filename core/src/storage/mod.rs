@@ -222,7 +222,7 @@ impl Standing {
     pub fn rank(self, current_epoch: Epoch, last: Zxid) -> (Epoch, Zxid) {
         match self {
             Self::Sound => (current_epoch, last),
-            _ if mutated!(M101) => (current_epoch, last),
+            _ if mutated!(Z01) => (current_epoch, last),
             Self::Torn(_) | Self::Damaged(_) | Self::Blank => (last.epoch(), last),
         }
     }
