@@ -34,7 +34,7 @@ pub mod time;
 pub mod watches;
 pub mod wire;
 
-pub use config::Config;
+pub use config::{Config, ConfigError};
 pub use identity::{Bytes, Epoch, HistoryDigest, Position, ServerId, Zxid};
 pub use io::{Input, Output};
 pub use replica::Replica;

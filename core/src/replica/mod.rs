@@ -224,7 +224,7 @@ impl Replica {
             logged: server.storage.last(),
             // While a received snapshot replaces the log, the old state is what a crash would leave.
             durable: match server.storage.durable() {
-                Zxid::ZERO => server.applied.zxid,
+                Zxid::ZERO if server.installing.is_some() => server.applied.zxid,
                 durable => durable,
             },
             committed: server.committed,
@@ -402,7 +402,7 @@ impl Replica {
         // A leader in doubt about its own past may need a voter that is not there. As the best
         // candidate it would be elected again and again, though others could do without it.
         let in_doubt = self.server.storage.epochs().standing != Standing::Sound;
-        if role == Role::Leading && phase == Phase::Discovery && in_doubt {
+        if role == Role::Leading && phase == Phase::Discovery && in_doubt && !mutated!(Z04) {
             let others =
                 self.server.ticks(self.server.config.init_limit) + self.server.config.election_backoff_max;
             self.abstains_until = Some(self.server.time() + others);
@@ -460,7 +460,7 @@ impl Replica {
         self.role = State::Looking;
         self.announce();
         let epochs = self.server.storage.epochs();
-        if self.abstains_until.is_some_and(|end| end <= self.server.time()) {
+        if self.abstains_until.is_some_and(|end| end <= self.server.time()) && !mutated!(Z05) {
             self.abstains_until = None;
         }
         let may_vote = self.abstains_until.is_none()

@@ -24,6 +24,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::identity::{Bytes, Epoch, Position, ServerId, Zxid};
+use crate::mutated;
 use crate::state::State;
 
 pub use recovery::recover;
@@ -221,6 +222,7 @@ impl Standing {
     pub fn rank(self, current_epoch: Epoch, last: Zxid) -> (Epoch, Zxid) {
         match self {
             Self::Sound => (current_epoch, last),
+            _ if mutated!(Z01) => (current_epoch, last),
             Self::Torn(_) | Self::Damaged(_) | Self::Blank => (last.epoch(), last),
         }
     }

@@ -413,3 +413,18 @@ fn nothing_is_known_to_be_durable_before_the_repair_is_done() {
     disk.serve(&mut next.storage, ALL);
     assert_eq!(next.storage.durable(), zxid(1, 3));
 }
+
+#[test]
+fn a_snapshot_whose_name_is_not_synced_does_not_count_as_durable_before_the_repair() {
+    let (mut disk, mut life) = first_life();
+    let label = Position::EMPTY.extend(zxid(1, 12), b"of another history");
+    install(&mut life.storage, label);
+    while !names(&disk).contains(&names::snapshot(label.zxid).0) {
+        disk.serve(&mut life.storage, 1);
+    }
+    disk.kill();
+    let mut next = start(&disk, 2);
+    assert_eq!((next.storage.last(), next.storage.durable()), (label, Zxid::ZERO));
+    assert_eq!(disk.serve(&mut next.storage, ALL), [StorageEvent::Ready]);
+    assert_eq!(next.storage.durable(), label.zxid);
+}

@@ -182,6 +182,7 @@ impl Bench {
         while self.replica.deadline() <= end {
             self.now.monotonic = self.now.monotonic.max(self.replica.deadline());
             self.step(Input::Tick);
+            assert!(self.replica.deadline() > self.now.monotonic, "a tick moves the deadline");
         }
         self.now.monotonic = end;
     }
