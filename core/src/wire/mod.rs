@@ -29,6 +29,6 @@ pub use request::{
 };
 pub use response::{
     EventType, GetAclResponse, GetChildren2Response, GetDataResponse, KeeperState, ReplyHeader, WatcherEvent,
-    reply, reply_error, xid,
+    notification, reply, reply_error, reply_with, xid,
 };
 pub use transaction::{Change, Origin, Transaction};
