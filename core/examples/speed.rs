@@ -150,7 +150,11 @@ fn writes(size: u64, count: usize, pipeline: usize) {
     report(&format!("setData, {size} replicas, {pipeline} in flight"), done, begin);
     let steps = group.steps - steps;
     let nanos = begin.elapsed().as_nanos() as f64;
-    println!("    {:.1} steps per write, {:.0} ns per step", steps as f64 / done as f64, nanos / steps as f64);
+    println!(
+        "    {:.1} steps per write, {:.0} ns per step",
+        steps as f64 / done as f64,
+        nanos / steps as f64
+    );
 }
 
 fn report(what: &str, count: usize, begin: Clock) {
@@ -159,7 +163,6 @@ fn report(what: &str, count: usize, begin: Clock) {
 }
 
 fn main() {
-
     reads(2_000_000);
     for pipeline in [1, 100] {
         writes(3, 200_000, pipeline);

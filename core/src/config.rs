@@ -237,7 +237,7 @@ mod tests {
     use crate::message::{Frame, LinkIncarnation, Message};
 
     /// What is said about the defaults of one server of three after `change`.
-    fn complaint(change: impl FnOnce(&mut Config)) -> Option<alloc::string::String> {
+    fn complaint(change: impl FnOnce(&mut Config)) -> Option<String> {
         let mut config = Config::new(ServerId(1), Ensemble::plain(3, 1));
         change(&mut config);
         config.validate().err().map(|error| error.to_string())

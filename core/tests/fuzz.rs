@@ -11,13 +11,13 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use zabrus_core::io::{ClientId, ConnectionId};
 use zabrus_core::message::{Frame, LinkIncarnation, Message, Notification, SenderState, Vote};
-use zabrus_core::quorum::Ensemble;
 use zabrus_core::prepare::WriteRequest;
+use zabrus_core::quorum::Ensemble;
+use zabrus_core::storage::Standing;
 use zabrus_core::wire::{
     Acl, AddWatch, Change, CheckVersion, ConnectRequest, Create, Delete, Id, OpCode, Origin, PathWatch,
     RequestHeader, SessionId, SetData, Transaction, Write,
 };
-use zabrus_core::storage::Standing;
 use zabrus_core::{Bytes, Duration, Epoch, HistoryDigest, Input, Position, ServerId, Zxid, codec, jute};
 
 fn bytes() -> impl Strategy<Value = Bytes> {
@@ -72,7 +72,8 @@ fn acl() -> impl Strategy<Value = Acl> {
         1 => Just(("auth", "")),
         1 => Just(("no", "such"))
     ];
-    (0..64_i32, id).prop_map(|(perms, (scheme, id))| Acl { perms, id: Id { scheme: scheme.into(), id: id.into() } })
+    (0..64_i32, id)
+        .prop_map(|(perms, (scheme, id))| Acl { perms, id: Id { scheme: scheme.into(), id: id.into() } })
 }
 
 /// The op and the body of a request.
@@ -81,7 +82,8 @@ fn request() -> impl Strategy<Value = (i32, Vec<u8>)> {
     let acls = || proptest::option::of(vec(acl(), 0..3));
     let version = || -2..3_i32;
     let ops = vec![OpCode::Create, OpCode::Create2, OpCode::CreateContainer];
-    let reads = vec![OpCode::GetData, OpCode::Exists, OpCode::GetChildren, OpCode::GetChildren2, OpCode::GetAcl];
+    let reads =
+        vec![OpCode::GetData, OpCode::Exists, OpCode::GetChildren, OpCode::GetChildren2, OpCode::GetAcl];
     prop_oneof![
         4 => (select(ops), path(), data(), acls(), 0..7_i32).prop_map(|(op, path, data, acl, flags)| {
             (op.code(), jute::encode(&Create { path, data, acl, flags }))
@@ -123,8 +125,11 @@ fn change() -> impl Strategy<Value = Change> {
         path().prop_map(|path| Change::Delete { op: OpCode::Delete, path }),
         (path(), proptest::option::of(bytes()), any::<i32>())
             .prop_map(|(path, data, version)| Change::SetData { path, data, version }),
-        (path(), vec(acl(), 0..3), any::<i32>())
-            .prop_map(|(path, acl, version)| Change::SetAcl { path, acl, version }),
+        (path(), vec(acl(), 0..3), any::<i32>()).prop_map(|(path, acl, version)| Change::SetAcl {
+            path,
+            acl,
+            version
+        }),
         (path(), any::<i32>()).prop_map(|(path, version)| Change::Check { path, version }),
         any::<i32>().prop_map(Change::Error),
     ]
@@ -148,17 +153,14 @@ fn transaction() -> impl Strategy<Value = Transaction> {
 
 fn transaction_bytes() -> impl Strategy<Value = Bytes> {
     let encoded = transaction().prop_map(|transaction| Bytes::from(transaction.encode()));
-    prop_oneof![4 => select(vec![payload(zxid(1, 1)), payload(zxid(1, 2))]), 2 => encoded, 1 => bytes()].boxed()
+    prop_oneof![4 => select(vec![payload(zxid(1, 1)), payload(zxid(1, 2))]), 2 => encoded, 1 => bytes()]
+        .boxed()
 }
 
 /// Requests of server 2 on its first link, as the bench opens it, and of others.
 fn write_bytes() -> impl Strategy<Value = Bytes> {
-    let fitting = (102..104_u64).prop_map(|boot| Origin {
-        server: ServerId(boot - 100),
-        boot,
-        client: 1,
-        number: 1,
-    });
+    let fitting =
+        (102..104_u64).prop_map(|boot| Origin { server: ServerId(boot - 100), boot, client: 1, number: 1 });
     let sessions = prop_oneof![Just(0), Just(0x0200_0001_0000_0001_i64), any::<i64>()];
     let write = (prop_oneof![4 => fitting, 1 => origin()], sessions, request()).prop_map(
         |(origin, session, (op, body))| WriteRequest {
@@ -220,11 +222,23 @@ fn message() -> impl Strategy<Value = Message> {
         (epochs(), any_zxid()).prop_map(|(epoch, committed)| Message::UpToDate { epoch, committed }),
     ];
     let both = prop_oneof![
-        (epochs(), number(), any_zxid()).prop_map(|(epoch, sequence, committed)| Message::Ping {
-            epoch,
-            sequence,
-            committed
-        }),
+        (epochs(), number(), any_zxid(), vec(any::<i64>(), 0..3)).prop_map(
+            |(epoch, sequence, committed, touched)| Message::Ping {
+                epoch,
+                sequence,
+                committed,
+                touched: touched.into_iter().map(SessionId).collect()
+            }
+        ),
+        (epochs(), 0..3_u64, 0..3_i64, any::<i32>(), proptest::option::of(any::<bool>())).prop_map(
+            |(epoch, client, session, timeout, lives)| Message::Revalidate {
+                epoch,
+                client: ClientId(client),
+                session: SessionId(session),
+                timeout,
+                lives
+            }
+        ),
         (epochs(), number()).prop_map(|(epoch, number)| Message::Sync {
             epoch,
             number,
@@ -374,7 +388,7 @@ fn run(bench: &mut Bench, acts: Vec<Act>) -> Result<(), TestCaseError> {
         prop_assert!(after.applied.zxid >= before.applied.zxid, "applied went back (Y8)");
         prop_assert!(after.epochs.accepted_epoch >= before.epochs.accepted_epoch, "E10");
         prop_assert!(after.epochs.current_epoch >= before.epochs.current_epoch, "E10");
-        prop_assert_eq!(bench.replica.tree().digest(), bench.replica.tree().recomputed_digest());
+        prop_assert_eq!(bench.replica.state().digest(), bench.replica.state().recomputed_digest());
     }
     Ok(())
 }

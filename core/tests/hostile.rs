@@ -11,9 +11,9 @@ use zabrus_core::io::ClientId;
 use zabrus_core::message::Message;
 use zabrus_core::prepare::WriteRequest;
 use zabrus_core::quorum::Ensemble;
-use zabrus_core::wire::FRAME_LIMIT;
 use zabrus_core::storage::Standing;
 use zabrus_core::storage::{DiskCompletion, Storage, recover};
+use zabrus_core::wire::FRAME_LIMIT;
 use zabrus_core::{Epoch, Position, ServerId, Zxid, codec};
 
 fn follower() -> Bench {

@@ -6,8 +6,6 @@
 //! all earlier ones of its connection are answered.
 
 mod connection;
-#[cfg(test)]
-mod tests;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -17,6 +15,7 @@ use crate::auth;
 use crate::config::ServiceSettings;
 use crate::identity::{Bytes, ServerId, Zxid};
 use crate::io::{ClientId, Output};
+use crate::jute;
 use crate::mutated;
 use crate::prepare::WriteRequest;
 use crate::reads::{self, ReadContext};
@@ -24,9 +23,8 @@ use crate::state::{Outcome, State, Trigger};
 use crate::watches::Watches;
 use crate::wire::{
     Auth, Change, ConnectRequest, ConnectResponse, ErrorCode, OpCode, Origin, Permissions, RequestHeader,
-    SessionId, Transaction, WatcherEvent, password, reply, reply_error, xid,
+    SessionId, Transaction, notification, password, reply, reply_error, reply_with, xid,
 };
-use crate::{jute, wire};
 use connection::{Connection, Stage, Waiting, What};
 
 /// Something that only the leader decides.
@@ -330,9 +328,7 @@ impl Clients {
             Some(op) if op.is_write() => {
                 What::Write { op, number: self.ask_to_write(client, session, xid, op, body.into()) }
             }
-            Some(OpCode::Sync) => {
-                What::Sync { number: self.ask_to_sync(client), frame: frame.clone() }
-            }
+            Some(OpCode::Sync) => What::Sync { number: self.ask_to_sync(client), frame: frame.clone() },
             Some(op) => {
                 let local = matches!(op, OpCode::Ping | OpCode::Sasl);
                 if self.settings.linearizable_reads && !local {
@@ -439,9 +435,7 @@ impl Clients {
                 settings.skip_acl || auth::permits(trigger.acl, Permissions::READ, &connection.identities);
             if may_read {
                 let bytes = event.get_or_insert_with(|| {
-                    let zxid = trigger.zxid.0.cast_signed();
-                    let body = WatcherEvent::new(trigger.event, trigger.path);
-                    reply(xid::NOTIFICATION, zxid, &body).into()
+                    notification(trigger.zxid.0.cast_signed(), trigger.event, trigger.path).into()
                 });
                 outputs.push_back(Output::ClientFrame { client, bytes: bytes.clone() });
             }
@@ -458,13 +452,7 @@ impl Clients {
         }
     }
 
-    fn answer_one(
-        &mut self,
-        client: ClientId,
-        state: &State,
-        applied: Zxid,
-        outputs: &mut VecDeque<Output>,
-    ) {
+    fn answer_one(&mut self, client: ClientId, state: &State, applied: Zxid, outputs: &mut VecDeque<Output>) {
         // What came behind the handshake.
         while let Some(connection) = self.connections.get_mut(&client)
             && let Stage::Attached(session) = connection.stage
@@ -498,7 +486,7 @@ impl Clients {
                 What::Done { result: Err(ErrorCode::SessionMoved), .. } => self.close(client, outputs),
                 What::Done { op, result } => {
                     let bytes = match result {
-                        Ok(body) => wire::reply_bytes(xid, zxid, &body),
+                        Ok(body) => reply_with(xid, zxid, |bytes| bytes.extend_from_slice(&body)),
                         Err(error) => reply_error(xid, zxid, error),
                     };
                     outputs.push_back(Output::ClientFrame { client, bytes: bytes.into() });

@@ -44,13 +44,7 @@ pub struct ReadContext<'a> {
 
 /// Answers one read: gives whole frames to `out`, the events that setWatches catches up with first, the
 /// reply last. An operation that is no read is refused as unknown.
-pub fn answer(
-    mut context: ReadContext<'_>,
-    xid: i32,
-    op: OpCode,
-    body: &[u8],
-    out: &mut dyn FnMut(Vec<u8>),
-) {
+pub fn answer(mut context: ReadContext<'_>, xid: i32, op: OpCode, body: &[u8], out: &mut dyn FnMut(Vec<u8>)) {
     // ZOOKEEPER-1412: what this server had applied, whatever the request was.
     let zxid = if mutated!(M113) { 0 } else { context.zxid.0.cast_signed() };
     let frame = context.read(xid, zxid, op, body, out);

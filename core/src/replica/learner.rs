@@ -605,13 +605,7 @@ impl Learner {
     }
 
     /// Asks the leader whether the session of a client lives.
-    pub(super) fn attach(
-        &mut self,
-        server: &mut Server,
-        client: ClientId,
-        session: SessionId,
-        timeout: i32,
-    ) {
+    pub(super) fn attach(&mut self, server: &mut Server, client: ClientId, session: SessionId, timeout: i32) {
         let Some(epoch) = self.epoch else { return };
         self.send(server, Message::Revalidate { epoch, client, session, timeout, lives: None });
     }

@@ -224,7 +224,7 @@ impl Replica {
             logged: server.storage.last(),
             // While a received snapshot replaces the log, the old state is what a crash would leave.
             durable: match server.storage.durable() {
-                Zxid::ZERO if server.installing.is_some() => server.applied.zxid,
+                Zxid::ZERO if !matches!(server.installing, Installing::Nothing) => server.applied.zxid,
                 durable => durable,
             },
             committed: server.committed,

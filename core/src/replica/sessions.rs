@@ -51,7 +51,8 @@ impl Sessions {
         tick: Duration,
         sessions: impl Iterator<Item = (SessionId, i32)>,
     ) -> Self {
-        let mut tracker = Self { tick, sessions: BTreeMap::new(), expiring: BTreeMap::new(), closing: Vec::new() };
+        let mut tracker =
+            Self { tick, sessions: BTreeMap::new(), expiring: BTreeMap::new(), closing: Vec::new() };
         for (id, timeout) in sessions {
             tracker.add(now, id, timeout, None);
         }

@@ -140,12 +140,3 @@ pub fn notification(zxid: i64, event: EventType, path: &str) -> Vec<u8> {
 pub fn reply_error(xid: i32, zxid: i64, error: ErrorCode) -> Vec<u8> {
     framed(|bytes| jute::encode_into(bytes, &ReplyHeader { xid, zxid, err: error.code() }))
 }
-
-/// The frame, with its length, of a successful answer whose body is already encoded.
-#[must_use]
-pub fn reply_bytes(xid: i32, zxid: i64, body: &[u8]) -> Vec<u8> {
-    framed(|bytes| {
-        jute::encode_into(bytes, &ReplyHeader { xid, zxid, err: 0 });
-        bytes.extend_from_slice(body);
-    })
-}

@@ -10,11 +10,9 @@ use zabrus_core::io::{ClientId, Command, ConnectionId};
 use zabrus_core::message::{Frame, LinkIncarnation, Message};
 use zabrus_core::prepare::WriteRequest;
 use zabrus_core::quorum::Ensemble;
-use zabrus_core::wire::{Change, OpCode, Origin, SessionId, Transaction};
 use zabrus_core::storage::{DiskCompletion, FileOperation, OperationId, Standing, recover};
-use zabrus_core::{
-    Bytes, Duration, Epoch, Input, Instant, Now, Output, Position, Replica, ServerId, Zxid,
-};
+use zabrus_core::wire::{Change, OpCode, Origin, SessionId, Transaction};
+use zabrus_core::{Bytes, Duration, Epoch, Input, Instant, Now, Output, Position, Replica, ServerId, Zxid};
 
 use super::Disk;
 use super::client::{hello, open_acl};
@@ -384,7 +382,12 @@ impl Bench {
     /// What `peer` passes on for a client of its own that wants a session.
     pub fn forwarded(&self, peer: u64) -> WriteRequest {
         WriteRequest {
-            origin: Origin { server: ServerId(peer), boot: self.peers[&peer].link.boot, client: 1, number: 1 },
+            origin: Origin {
+                server: ServerId(peer),
+                boot: self.peers[&peer].link.boot,
+                client: 1,
+                number: 1,
+            },
             session: SessionId(0),
             cxid: 0,
             op: OpCode::CreateSession.code(),

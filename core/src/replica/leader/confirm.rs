@@ -65,8 +65,7 @@ impl Leader {
         if let Some(handler) = self.learners.get_mut(&owner.server)
             && handler.link.incarnation.boot == owner.boot
         {
-            handler
-                .send(server, Message::Revalidate { epoch, client, session, timeout, lives: Some(lives) });
+            handler.send(server, Message::Revalidate { epoch, client, session, timeout, lives: Some(lives) });
         }
     }
 
