@@ -5,6 +5,7 @@
 mod watching;
 
 use alloc::borrow::Cow;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::auth;
@@ -17,7 +18,8 @@ use crate::state::{Node, State};
 use crate::watches::{WatchKind, Watches};
 use crate::wire::{
     AddWatch, ErrorCode, GetAclResponse, GetDataResponse, Id, MultiHeader, MultiRequest, OpCode, PathOnly,
-    PathWatch, Permissions, SessionId, SetWatches, SetWatches2, WatcherType, reply, reply_error, reply_with,
+    PathWatch, Permissions, SessionId, SetWatches, SetWatches2, Stat, WatcherType, reply, reply_error,
+    reply_with,
 };
 
 /// The longest answer to a multiRead, in bytes, save for its last part: a frame of a megabyte could ask
@@ -155,7 +157,7 @@ impl<'a> ReadContext<'a> {
     }
 
     /// A node that is missing is watched too; one that may not be read is not.
-    fn exists(&mut self, path: &str, watch: bool) -> Result<crate::wire::Stat, ErrorCode> {
+    fn exists(&mut self, path: &str, watch: bool) -> Result<Stat, ErrorCode> {
         if path.contains('\0') {
             return Err(ErrorCode::BadArguments);
         }
@@ -171,7 +173,7 @@ impl<'a> ReadContext<'a> {
         Ok(GetAclResponse { acl, stat: node.stat() })
     }
 
-    fn multi_read(&self, bytes: &mut Vec<u8>, reads: &[(OpCode, alloc::string::String)]) {
+    fn multi_read(&self, bytes: &mut Vec<u8>, reads: &[(OpCode, String)]) {
         for (op, path) in reads {
             let fits = if bytes.len() < MULTI_READ_LIMIT { Ok(()) } else { Err(ErrorCode::SystemError) };
             let header = MultiHeader { op: op.code(), done: false, err: 0 };

@@ -1,5 +1,6 @@
 //! The operations on watches (client.md sections 9.2, 9.5 and 9.6).
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::ReadContext;
@@ -71,7 +72,7 @@ impl ReadContext<'_> {
 
     fn catch_up(
         &mut self,
-        paths: &[alloc::string::String],
+        paths: &[String],
         kind: WatchKind,
         out: &mut dyn FnMut(Vec<u8>),
         missed: impl Fn(Option<Stat>) -> Option<EventType>,

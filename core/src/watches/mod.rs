@@ -8,6 +8,7 @@
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::iter::successors;
 
 use hashbrown::HashTable;
 use slab::Slab;
@@ -15,6 +16,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::io::ClientId;
 use crate::mutated;
+use crate::state::path::parent;
 use crate::wire::EventType;
 
 /// What a watch wants to hear of.
@@ -111,14 +113,6 @@ fn hash(path: &str) -> u64 {
     xxh3_64(path.as_bytes())
 }
 
-/// The path and those of all nodes above it.
-fn with_ancestors(path: &str) -> impl Iterator<Item = &str> {
-    core::iter::successors(Some(path), |path| match path.rfind('/')? {
-        0 => (path.len() > 1).then_some("/"),
-        at => Some(&path[..at]),
-    })
-}
-
 impl Watches {
     /// Arms a watch. The same one again changes nothing (W5); other kinds on the same path stand beside
     /// it (ZOOKEEPER-4466).
@@ -178,7 +172,7 @@ impl Watches {
         // ZOOKEEPER-4475: recursive watches do not hear of children as such.
         let recursive = event != EventType::NodeChildrenChanged || mutated!(M116);
         if recursive && self.counts.recursive > 0 {
-            for watched in with_ancestors(path).filter_map(|path| self.find(path)) {
+            for watched in successors(Some(path), |path| parent(path)).filter_map(|path| self.find(path)) {
                 let watched = &self.paths[watched as usize];
                 if watched.counts.recursive > 0 {
                     let clients = watched.clients.iter().filter(|(_, kinds)| **kinds & RECURSIVE != 0);
