@@ -1,0 +1,6 @@
+"""The scripts by theme."""
+
+from . import create, reads, writes
+from .script import SCRIPTS
+
+__all__ = ["SCRIPTS", "create", "reads", "writes"]
