@@ -1,6 +1,6 @@
 """The scripts by theme."""
 
-from . import create, reads, writes
+from . import acls, create, envelope, multi, quotas, reads, reconfigs, sessions, watches, writes
 from .script import SCRIPTS
 
-__all__ = ["SCRIPTS", "create", "reads", "writes"]
+__all__ = ["SCRIPTS", "acls", "create", "envelope", "multi", "quotas", "reads", "reconfigs", "sessions", "watches", "writes"]

@@ -269,4 +269,3 @@ def paths_null(s):
     a.sync(None)
     for read in (a.exists, a.get, a.children, a.children2, a.get_acl, a.count):
         read(None)
-    a.ping()
