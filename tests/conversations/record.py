@@ -14,9 +14,11 @@ import pathlib
 import shlex
 import sys
 
-from recorder import server
-from recorder.conversation import Conversation
-from scripts import SCRIPTS
+sys.dont_write_bytecode = True  # the folder holds what is written by hand and what is recorded, nothing else
+
+from recorder import server  # noqa: E402
+from recorder.conversation import Conversation  # noqa: E402
+from scripts import SCRIPTS  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 

@@ -126,6 +126,24 @@ def create_errors(s):
     a.exists("/x")
 
 
+@script(extendedTypesEnabled="true", enforceQuota="true")
+def create_errors_of_its_kin(s):
+    """create2, createContainer and createTTL have the errors of create."""
+    a = s.client("a")
+    a.create("/readonly", acl=READ_ONLY_ACL)
+    a.create("/e", flags=EPHEMERAL)
+    a.create("/q")
+    a.create("/zookeeper/quota/q")
+    a.create("/zookeeper/quota/q/zookeeper_limits", "count=-1,bytes=-1=;byteHardLimit=1;countHardLimit=1")
+    a.create("/zookeeper/quota/q/zookeeper_stats")
+    for op, flags, ttl in ((15, PERSISTENT, None), (19, CONTAINER, None), (21, TTL, 100000)):
+        s.say(f"Operation {op}.")
+        a.create("/x", op=op, ttl=ttl, flags=9)
+        for path in ("relative", "/a\0b", "/.", "/missing/x", "/readonly/x", "/e", "/e/x", "/q/x"):
+            a.create(path, op=op, ttl=ttl, flags=flags)
+        a.create("/x", op=op, ttl=ttl, flags=flags, acl=[])
+
+
 @script()
 def create_check_order(s):
     """Two errors apply; the reply tells which is checked first: flags, slash and NUL, ACL list, parent, permission,

@@ -1,6 +1,6 @@
 """Quotas."""
 
-from recorder.requests import SEQUENTIAL, op_create, op_delete, op_set
+from recorder.requests import EPHEMERAL, SEQUENTIAL, op_create, op_delete, op_set
 
 from .script import script
 
@@ -172,6 +172,21 @@ def quota_changed_and_removed(s):
     a.create("/missing/a")
     limit(a, "/r", "")
     a.create("/r")
+
+
+@script(enforceQuota="true")
+def quota_of_ephemerals(s):
+    """Ephemerals count, until their session closes."""
+    a = s.client("a")
+    b = s.client("b")
+    a.create("/q")
+    limit(a, "/q", "count=-1,bytes=-1=;byteHardLimit=-1;countHardLimit=2")
+    b.create("/q/e", b"12", flags=EPHEMERAL)
+    a.create("/q/x")
+    a.get(f"{QUOTA}/q/zookeeper_stats")
+    b.close_session()
+    a.get(f"{QUOTA}/q/zookeeper_stats")
+    a.create("/q/x")
 
 
 @script(enforceQuota="true")

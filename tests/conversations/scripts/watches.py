@@ -1,7 +1,8 @@
 """Watches: what fires, for whom, in which order, and how they are removed and set again."""
 
 from recorder.replies import BODIES
-from recorder.requests import (ANY, CHILDREN, DATA, EPHEMERAL, OPEN, PERSISTENT_WATCH, RECURSIVE, op_check, op_create, op_delete, op_set)
+from recorder.requests import (ANY, CHILDREN, DATA, EPHEMERAL, OPEN, PERSISTENT_WATCH, RECURSIVE, op_check, op_create,
+                               op_delete, op_set)
 from recorder.tokens import buffer, int32, int64
 
 from .script import script
@@ -403,30 +404,47 @@ def watch_own_session_close(s):
     a.close_session()
 
 
-@script(znode__container__checkIntervalMs="500", extendedTypesEnabled="true")
-def watch_sweep(s):
-    """An empty container that once had a child goes, and a TTL znode whose time is over. Watches see a delete."""
+@script(znode__container__checkIntervalMs="500")
+def sweep_of_containers(s):
+    """A container goes when it has no child any more; one that never had a child stays. Watches see a delete."""
     a = s.client("a")
     a.create_container("/c")
-    a.create("/c/x")
     a.create_container("/unused")
-    a.create_ttl("/t", 300)
-    a.create_ttl("/parent", 300)
-    a.create("/parent/x")
-    a.create_ttl("/long", 100000)
+    a.create("/c/x")
+    s.wait(1500)
     a.get("/c", watch=True)
     a.delete("/c/x")
     s.wait(1500)
     a.event()
     a.exists("/c")
-    a.exists("/t")
-    a.exists("/parent")
     a.children2("/")
-    s.say("Without its child the other goes as well.")
+
+
+@script(znode__container__checkIntervalMs="500", extendedTypesEnabled="true")
+def sweep_of_ttl_znodes(s):
+    """A TTL znode goes when it has no child and its data was not set for longer than the ttl."""
+    a = s.client("a")
+    a.create_ttl("/t", 300)
+    a.create_ttl("/long", 100000)
+    a.exists("/t", watch=True)
+    s.wait(1500)
+    a.event()
+    a.exists("/t")
+    a.create_ttl("/parent", 300)
+    a.create("/parent/x")
+    s.wait(1500)
     a.exists("/parent", watch=True)
     a.delete("/parent/x")
     s.wait(1500)
     a.event()
+    s.say("setData starts the time anew.")
+    a.create_ttl("/set", 2000)
+    s.wait(1300)
+    a.set("/set", b"x")
+    s.wait(1300)
+    a.exists("/set")
+    s.wait(2000)
+    a.exists("/set")
     a.children("/")
 
 
@@ -458,6 +476,31 @@ def set_watches(s):
     b.event()
     a.create("/same/x")
     b.event()
+
+
+@script()
+def set_watches_after_reattach(s):
+    """What a client sends when it comes back, all at once: the handshake, auth, its watches, its requests."""
+    a = s.client("a")
+    a.auth("digest", b"u:p")
+    a.create("/p", acl=[(31, "auth", "")])
+    a.get("/p", watch=True)
+    a.children("/p", watch=True)
+    a.closes()
+    b = s.client("b")
+    b.auth("digest", b"u:p")
+    b.set("/p", b"missed")
+    c = s.open("c")
+    c.ask_session(session="a", seen=2)
+    c.send(100, int32(0) + buffer("digest") + buffer(b"u:p"), "auth digest u:p", xid=-4)
+    c.send(101, c.at(2) + int32(1) + buffer("/p") + int32(0) + int32(1) + buffer("/p"),
+           "setWatches relativeZxid 2 data [/p] exist [] child [/p]", xid=-8)
+    c.send(4, buffer("/p") + ["00"], "getData /p")
+    c.connect_response()
+    for op in (100, 101, 4):
+        c.reply(BODIES[op])
+    b.create("/p/x")
+    c.event()
 
 
 @script()
