@@ -201,7 +201,8 @@ def op_delete(path, version=-1):
 
 def op_set(path, data, version=-1):
     """setData in a multi."""
-    return f"setData {shown(path)} {data_shown(data)} version {version}", 5, buffer(path) + buffer(data) + int32(version)
+    words = f"setData {shown(path)} {data_shown(data)} version {version}"
+    return words, 5, buffer(path) + buffer(data) + int32(version)
 
 
 def op_check(path, version=-1):

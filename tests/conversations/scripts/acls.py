@@ -37,8 +37,9 @@ def auth(s):
 @script()
 def auth_failures(s):
     """A scheme that is none, or one that nobody can prove: -115 and the connection closes; the session lives."""
-    for number, (scheme, payload) in enumerate((("nosuch", b"x"), ("world", b"anyone"), ("auth", b""), ("super", b"super:x"), ("", b""),
-                                                ("sasl", b""), ("x509", b""), ("Digest", b"u:p"))):
+    attempts = (("nosuch", b"x"), ("world", b"anyone"), ("auth", b""), ("super", b"super:x"), ("", b""), ("sasl", b""),
+                ("x509", b""), ("Digest", b"u:p"))
+    for number, (scheme, payload) in enumerate(attempts):
         client = s.client(f"c{number}")
         client.auth(scheme, payload)
         client.is_closed()
@@ -89,7 +90,8 @@ def sasl(s):
 def acl_permissions(s):
     """Each permission allows its operations and no others."""
     a = s.client("a")
-    for name, perms in (("read", READ), ("write", WRITE), ("create", CREATE), ("delete", DELETE), ("admin", ADMIN), ("none", 0)):
+    for name, perms in (("read", READ), ("write", WRITE), ("create", CREATE), ("delete", DELETE), ("admin", ADMIN),
+                        ("none", 0)):
         path = f"/{name}"
         a.create(path)
         a.create(f"{path}/old")
@@ -154,13 +156,14 @@ def acl_auth(s):
 def acl_ip(s):
     """ip: an address, or a network with the count of its bits. The client comes from 127.0.0.1."""
     a = s.client("a")
-    for number, ident in enumerate(("127.0.0.1", "127.0.0.1/32", "127.0.0.0/8", "127.0.0.2", "127.0.0.2/31", "127.0.0.3/30", "126.0.0.0/7",
-                                    "128.0.0.0/1", "0.0.0.0/0", "10.0.0.0/8", "127.1.2.3/8", "127.0.0.0/24")):
+    networks = ("127.0.0.1", "127.0.0.1/32", "127.0.0.0/8", "127.0.0.2", "127.0.0.2/31", "127.0.0.3/30", "126.0.0.0/7",
+                "128.0.0.0/1", "0.0.0.0/0", "10.0.0.0/8", "127.1.2.3/8", "127.0.0.0/24")
+    for number, ident in enumerate(networks):
         a.create(f"/n{number}", acl=[(31, "ip", ident)])
         a.exists(f"/n{number}")
     s.say("Identities that are no address.")
-    for ident in ("", "127.0.0", "127.0.0.1.1", "127.0.0.256", "127.0.0.-1", "localhost", "127.0.0.1/33", "127.0.0.1/a", "127.0.0.1/",
-                  "/8", "127.0.0.1/8/8", " 127.0.0.1"):
+    for ident in ("", "127.0.0", "127.0.0.1.1", "127.0.0.256", "127.0.0.-1", "localhost", "127.0.0.1/33", "127.0.0.1/a",
+                  "127.0.0.1/", "/8", "127.0.0.1/8/8", " 127.0.0.1"):
         a.create("/x", acl=[(31, "ip", ident)])
 
 
@@ -251,6 +254,29 @@ def acl_eager(s):
     a.delete("/p/x")
     a.create("/x", acl=[])
     a.exists("/")
+
+
+@script(**{"DigestAuthenticationProvider__digestAlg": "SHA-256"})
+def acl_digest_algorithm(s):
+    """The hash of digest identities is another one."""
+    a = s.client("a")
+    a.auth("digest", b"u:p")
+    a.create("/p", acl=[(31, "auth", "")])
+    a.get_acl("/p")
+    b = s.client("b")
+    b.auth("digest", b"u:q")
+    b.get("/p")
+
+
+@script(**{"DigestAuthenticationProvider__enabled": "false"})
+def acl_digest_disabled(s):
+    """Without digest there is nothing to prove and no such identity."""
+    a = s.client("a")
+    a.create("/p", acl=[(31, "digest", USER)])
+    a.create("/p", acl=[(31, "ip", "127.0.0.1")])
+    a.get("/p")
+    a.auth("digest", b"u:p")
+    a.is_closed()
 
 
 @script(**{"enforce.auth.enabled": "true", "enforce.auth.schemes": "digest"})

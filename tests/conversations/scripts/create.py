@@ -76,6 +76,10 @@ def create_ttl_disabled(s):
     a.create_ttl("/t", 1000000, flags=TTL_SEQUENTIAL)
     a.create_ttl("/t", 0)
     a.create_ttl("relative", 1000000, acl=[])
+    s.say("Flags that need no extended types must not come with a ttl.")
+    a.create_ttl("/t", 1000000, flags=PERSISTENT)
+    a.create_ttl("/t", 0, flags=CONTAINER)
+    s.say("The same with create.")
     a.create("/t", flags=TTL)
     a.create("/t", flags=TTL_SEQUENTIAL)
     a.exists("/t")
@@ -239,10 +243,12 @@ def create_sequence_taken(s):
 def paths(s):
     """Which paths a write takes. Dots that are not alone, spaces and letters of all sorts are fine."""
     a = s.client("a")
-    for path in ("/...", "/.a", "/a.", "/ ", "/a b", "/%2f", "/\u00e9", "/\u4e2d", "/\uf900", "/\uffef", "/~", "/\\", "/:"):
+    for path in ("/...", "/.a", "/a.", "/ ", "/a b", "/%2f", "/\u00e9", "/\u4e2d", "/\uf900", "/\uffef", "/~", "/\\",
+                 "/:"):
         a.create(path)
     s.say("The edges of what is forbidden.")
-    for path in ("/\x1f", "/\x20x", "/\x7e", "/\x7f", "/\x9f", "/\xa0", "/\ud7fe", "/\ue000", "/\uf8ff", "/\ufff0", "/\uffff"):
+    for path in ("/\x1f", "/\x20x", "/\x7e", "/\x7f", "/\x9f", "/\xa0", "/\ud7fe", "/\ue000", "/\uf8ff", "/\ufff0",
+                 "/\uffff"):
         a.create(path)
     s.say("Bytes that are no UTF-8, a character beyond the first plane, and surrogates in three bytes each.")
     for data in (b"/\xff", b"/\xc3", b"/\xf0\x9f\x98\x80", b"/\xed\xa0\xbd\xed\xb8\x80", b"/\xc0\x80", b"/a\xe4\xb8"):

@@ -122,7 +122,8 @@ def undecodable_short(s):
 def trailing_bytes(s):
     """What follows the fields of a request is ignored."""
     a = s.client("a")
-    a.call(1, buffer("/p") + buffer(b"") + vector(OPEN, acl_entry) + int32(0) + ["deadbeef"], "create /p and 4 bytes more")
+    a.call(1, buffer("/p") + buffer(b"") + vector(OPEN, acl_entry) + int32(0) + ["deadbeef"],
+           "create /p and 4 bytes more")
     a.call(4, buffer("/p") + boolean(False) + ["00"], "getData /p and a byte more")
     a.call(5, buffer("/p") + buffer(b"x") + int32(-1) + ["ff" * 9], "setData /p and 9 bytes more")
     a.call(107, ["00"], "whoAmI and a byte more")

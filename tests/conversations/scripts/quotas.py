@@ -78,7 +78,8 @@ def quota_soft(s):
 def quota_old_format(s):
     """The text of older tools has soft limits only; keys may be missing and separators differ."""
     a = s.client("a")
-    for path, text in (("/old", "count=1,bytes=1"), ("/hard", "countHardLimit=1"), ("/semicolon", "count=5;countHardLimit=1")):
+    for path, text in (("/old", "count=1,bytes=1"), ("/hard", "countHardLimit=1"),
+                       ("/semicolon", "count=5;countHardLimit=1")):
         a.create(path)
         limit(a, path, text)
         a.create(f"{path}/a", b"123")

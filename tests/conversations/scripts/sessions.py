@@ -1,8 +1,8 @@
 """The handshake, re-attaching, closing and expiry."""
 
 from recorder.replies import BODIES
-from recorder.requests import EPHEMERAL
-from recorder.tokens import boolean, buffer
+from recorder.requests import EPHEMERAL, OPEN
+from recorder.tokens import acl_entry, boolean, buffer, int32, vector
 
 from .script import script
 
@@ -64,8 +64,7 @@ def connect_pipelined(s):
     """Requests behind a ConnectRequest are answered once the session is there."""
     a = s.open("a")
     a.ask_session()
-    a.send(15, buffer("/p") + buffer(b"") + ["00000001", "0000001f"] + buffer("world") + buffer("anyone") + ["00000000"],
-           "create2 /p")
+    a.send(15, buffer("/p") + buffer(b"") + vector(OPEN, acl_entry) + int32(0), "create2 /p")
     a.send(4, buffer("/p") + boolean(False), "getData /p")
     a.connect_response()
     a.reply(BODIES[15])
@@ -89,7 +88,8 @@ def connect_twice(s):
 @script()
 def connect_undecodable(s):
     """First frames that are no ConnectRequest."""
-    for name, frame in (("a", []), ("b", ["00"]), ("c", ["00000000"]), ("d", ["00000000", "0000000000000000", "00002710"])):
+    for name, frame in (("a", []), ("b", ["00"]), ("c", ["00000000"]),
+                        ("d", ["00000000", "0000000000000000", "00002710"])):
         client = s.open(name)
         client.write(frame, f"{sum(map(len, frame)) // 2} bytes")
         client.is_closed()
@@ -105,14 +105,16 @@ def connect_undecodable(s):
 def frames(s):
     """A frame is as long as jute.maxbuffer at most. Nobody is told why a connection closes."""
     a = s.client("a")
-    a.create("/p", b"x" * (1024 - 8 - 6 - 4 - 27 - 4))
+    s.say("A request of 1024 bytes, and one of 1025.")
+    data = 1024 - 8 - 6 - 4 - 27 - 4
+    a.create("/p", b"x" * data)
     b = s.client("b")
-    b.write(["00000001", "00000001", "00000002", '"/p"', *buffer(b"y" * 980), "00000001", "0000001f", *buffer("world"),
-             *buffer("anyone"), "00000000"], "create /p, 1029 bytes")
+    b.write(int32(1) + int32(1) + buffer("/p") + buffer(b"y" * (data + 1)) + vector(OPEN, acl_entry) + int32(0),
+            "create /p, 1025 bytes")
     b.is_closed()
     for name, length in (("c", "ffffffff"), ("d", "80000000"), ("e", "7fffffff"), ("f", "00000401")):
         client = s.client(name)
-        client.write_unframed(bytes.fromhex(length), f"a length of {int.from_bytes(bytes.fromhex(length), 'big', signed=True)}")
+        client.write_unframed(bytes.fromhex(length), f"the length {length}")
         client.is_closed()
     g = s.client("g")
     g.write([], "an empty frame")
@@ -121,7 +123,7 @@ def frames(s):
     h.write(["00000001", "000000"], "half a header")
     h.is_closed()
     i = s.open("i")
-    i.write_unframed(bytes.fromhex("00000401"), "a length of 1025 before the session")
+    i.write_unframed(bytes.fromhex("00000401"), "the length 00000401 before the session")
     i.is_closed()
     s.say("Their sessions are still there.")
     s.client("j", session="c")

@@ -450,8 +450,8 @@ def sweep_of_ttl_znodes(s):
 
 @script()
 def set_watches(s):
-    """What a client missed, told for each list of setWatches; what it did not miss is watched again. The events have
-    zxid -1."""
+    """What a client missed, told for each list of setWatches; what it did not miss is watched again. The events
+    have zxid -1."""
     a = s.client("a")
     for path in ("/same", "/changed", "/children", "/gone"):
         a.create(path)
@@ -543,7 +543,8 @@ def set_watches2(s):
     a.create("/p")
     a.set("/p", b"1")
     b = s.client("b")
-    b.set_watches(2, data=["/p"], exist=["/p"], child=["/gone"], persistent=["/p", "/gone"], recursive=["/p", "/gone"])
+    b.set_watches(2, data=["/p"], exist=["/p"], child=["/gone"], persistent=["/p", "/gone"],
+                  recursive=["/p", "/gone"])
     b.check_watches("/p", PERSISTENT_WATCH)
     b.check_watches("/p", RECURSIVE)
     b.check_watches("/gone", PERSISTENT_WATCH)

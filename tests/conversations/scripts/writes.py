@@ -1,6 +1,8 @@
 """delete, setData, setACL, sync and their errors."""
 
+from recorder.replies import BODIES
 from recorder.requests import EPHEMERAL, OPEN, READ_ONLY_ACL
+from recorder.tokens import boolean, buffer, int32
 
 from .script import script
 
@@ -124,7 +126,8 @@ def set_acl_errors(s):
         a.set_acl(path, OPEN)
         a.set_acl(path, [])
     for acl in (None, [], [(31, "world", "x")], [(31, "auth", "")], [(31, "nosuch", "x")], [(31, "digest", "x")],
-                [(31, "ip", "1.2.3")], [(31, "ip", "1.2.3.4/33")], [(31, "ip", "1.2.3.4/")], [(31, "ip", "1.2.3.4/-1")]):
+                [(31, "ip", "1.2.3")], [(31, "ip", "1.2.3.4/33")], [(31, "ip", "1.2.3.4/")],
+                [(31, "ip", "1.2.3.4/-1")]):
         a.set_acl("/p", acl)
     a.set_acl("/missing", [])
     a.set_acl("/missing", OPEN)
@@ -150,10 +153,9 @@ def sync(s):
     a.create("/closed", acl=[(2, "world", "anyone")])
     a.sync("/closed")
     s.say("Pipelined behind a write.")
-    a.send(5, [*["00000002", '"/p"', "00000001", '"x"', "ffffffff"]], "setData /p \"x\" version -1")
-    a.send(9, ["00000002", '"/p"'], "sync /p")
-    a.send(4, ["00000002", '"/p"', "00"], "getData /p")
-    from recorder.replies import BODIES
+    a.send(5, buffer("/p") + buffer(b"x") + int32(-1), "setData /p \"x\" version -1")
+    a.send(9, buffer("/p"), "sync /p")
+    a.send(4, buffer("/p") + boolean(False), "getData /p")
     for op in (5, 9, 4):
         a.reply(BODIES[op])
 
