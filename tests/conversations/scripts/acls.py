@@ -132,6 +132,17 @@ def acl_digest(s):
 
 
 @script()
+def acl_digest_ids(s):
+    """An id of digest has one colon, and something behind it."""
+    a = s.client("a")
+    for number, ident in enumerate(("u:x", ":x", "u:", ":", "", "u", "u:x:y", "u: ", " :x", "\u00e9:x")):
+        a.create(f"/{number}", acl=[(31, "digest", ident)])
+    a.create("/null", acl=[(31, "digest", None)])
+    a.create("/null", acl=[(31, "ip", None)])
+    a.children("/")
+
+
+@script()
 def acl_auth(s):
     """The scheme auth stands for the identities of the connection, as they are at the time."""
     a = s.client("a")

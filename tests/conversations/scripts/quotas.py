@@ -191,6 +191,42 @@ def quota_of_ephemerals(s):
 
 
 @script(enforceQuota="true")
+def quota_stats_first(s):
+    """The stats node may come before the limits. It is right when it is made, and from then on changes with what happens
+    while there are limits; a client may write it. What it says counts."""
+    a = s.client("a")
+    a.create("/q", b"123")
+    a.create(f"{QUOTA}/q")
+    a.create(f"{QUOTA}/q/zookeeper_stats", "count=0,bytes=0")
+    a.get(f"{QUOTA}/q/zookeeper_stats")
+    a.create("/q/a")
+    a.get(f"{QUOTA}/q/zookeeper_stats")
+    a.create(f"{QUOTA}/q/zookeeper_limits", "count=-1,bytes=-1=;byteHardLimit=-1;countHardLimit=4")
+    a.create("/q/b")
+    a.get(f"{QUOTA}/q/zookeeper_stats")
+    a.set(f"{QUOTA}/q/zookeeper_stats", "count=1,bytes=0")
+    a.create("/q/c")
+    a.create("/q/d")
+    a.create("/q/e")
+    a.create("/q/f")
+    a.get(f"{QUOTA}/q/zookeeper_stats")
+
+
+@script(enforceQuota="true")
+def quota_without_stats(s):
+    """Limits without a stats node limit nothing."""
+    a = s.client("a")
+    a.create("/q")
+    a.create(f"{QUOTA}/q")
+    a.create(f"{QUOTA}/q/zookeeper_limits", "count=-1,bytes=-1=;byteHardLimit=1;countHardLimit=1")
+    a.create("/q/a")
+    a.set("/q", b"123")
+    a.delete("/q")
+    a.create(f"{QUOTA}/q/zookeeper_stats", "")
+    a.get(f"{QUOTA}/q/zookeeper_stats")
+
+
+@script(enforceQuota="true")
 def quota_limits_unreadable(s):
     """A limits node whose text is no limits."""
     a = s.client("a")

@@ -145,6 +145,10 @@ def reattach(s):
     s.say("No event, for the watch is gone.")
     b.set("/e", b"x")
     b.exists("/e")
+    s.say("The session that is closed here is the one that a created.")
+    b.close_session()
+    c = s.client("c")
+    c.exists("/e")
 
 
 @script()
@@ -240,6 +244,27 @@ def expiry(s):
     c = s.open("c")
     c.connect(session="a")
     c.is_closed()
+
+
+@script(tickTime="500")
+def expiry_after_reattach(s):
+    """The timeout of the latest handshake counts, shorter or longer than the one before."""
+    a = s.client("a", timeout=10000)
+    a.create("/shorter", flags=EPHEMERAL)
+    a.closes()
+    b = s.open("b")
+    b.connect(session="a", timeout=1000)
+    b.closes()
+    c = s.client("c", timeout=1000)
+    c.create("/longer", flags=EPHEMERAL)
+    c.closes()
+    d = s.open("d")
+    d.connect(session="c", timeout=10000)
+    d.closes()
+    s.wait(2500)
+    e = s.client("e")
+    e.exists("/shorter")
+    e.exists("/longer")
 
 
 @script(tickTime="500")
