@@ -55,6 +55,9 @@ const REACHED: [(i32, &[i32]); 37] = [
 /// The errors that operations within a multi or multiRead must have been recorded with.
 const REACHED_WITHIN: [i32; 12] = [0, -2, -6, -8, -101, -102, -103, -108, -110, -111, -114, -125];
 
+/// The last zxid of our server before a conversation.
+const BASE: i64 = 5 << 32;
+
 fn recorded() -> Vec<(String, Conversation)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("conversations/recorded");
     let mut found = Vec::new();
@@ -83,18 +86,15 @@ fn spell(frame: &Frame) -> Vec<u8> {
     frame.0.iter().flat_map(spell).collect()
 }
 
-/// The last zxid of our server before a conversation.
-const BASE: i64 = 5 << 32;
-
 /// Replays a conversation against a server that says what stands in it, but for the answer number
 /// `altered`, in which one bit differs.
 fn with_a_server_of_its_own(conversation: &Conversation, altered: Option<usize>) -> Result<(), String> {
     let mut steps: VecDeque<_> = conversation.steps.iter().map(|step| &step.event).collect();
     let mut answers = 0;
     replay(conversation, BASE, |said| {
-        let (step, said) = (steps.pop_front().expect("a step for what is said"), said);
-        if let (Event::Sends(_, frame), Said::Frame(_, bytes)) = (step, &said) {
-            assert_eq!(*bytes, spell(frame));
+        let step = steps.pop_front().expect("there is a step for what is said");
+        if let (Event::Sends(_, frame), Said::Frame(_, bytes)) = (step, said) {
+            assert_eq!(bytes, spell(frame));
         }
         let mut heard = Vec::new();
         while let Some(Event::Gets(..) | Event::IsClosed(_)) = steps.front() {
