@@ -4,6 +4,7 @@
 //! behind it while the server is being synchronized, so that no acknowledgement can overtake the
 //! write that it promises.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 use super::Step;
@@ -15,7 +16,6 @@ use crate::io::{ClientId, ConnectionId, Output};
 use crate::message::{Frame, LinkIncarnation, Message};
 use crate::mutated;
 use crate::prepare::WriteRequest;
-use crate::state::StateBuilder;
 use crate::storage::segment::follows;
 use crate::storage::{Epochs, Standing, StorageEvent};
 use crate::time::{Duration, Instant};
@@ -417,7 +417,7 @@ impl Learner {
             return Err(Departure::HistoryMismatch);
         }
         server.storage.begin_install(label);
-        server.installing = Installing::Collecting(StateBuilder::default());
+        server.installing = Installing::Collecting(Box::default());
         self.stage = Stage::Receiving { label, next: 0 };
         Ok(())
     }

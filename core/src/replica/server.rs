@@ -25,7 +25,7 @@ use crate::wire::Transaction;
 pub(super) enum Installing {
     #[default]
     Nothing,
-    Collecting(StateBuilder),
+    Collecting(Box<StateBuilder>),
     /// All of it is here, and is a state; the disk does not have it yet.
     Whole(Box<State>),
 }

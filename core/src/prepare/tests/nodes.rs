@@ -158,9 +158,9 @@ fn each_error_of_set_acl_comes_before_those_after_it() {
 #[test]
 fn a_list_in_flight_is_the_list() {
     let (mut leader, session) = with_nodes(Permissions::ALL);
-    let closed = Some(vec![acl(Permissions::ADMIN, "world", "anyone")]);
-    let change = leader.write(session, set_acl("/p", closed.clone(), 0));
-    assert_eq!(change, Ok(Change::SetAcl { path: "/p".into(), acl: closed.unwrap(), version: 1 }));
+    let closed = vec![acl(Permissions::ADMIN, "world", "anyone")];
+    let change = leader.write(session, set_acl("/p", Some(closed.clone()), 0));
+    assert_eq!(change, Ok(Change::SetAcl { path: "/p".into(), acl: closed, version: 1 }));
     leader.refuses(session, set_data("/p", "", 0), ErrorCode::NoAuth);
     leader.refuses(session, create("/p/y", 0), ErrorCode::NoAuth);
     leader.refuses(session, delete("/p/x", 0), ErrorCode::NoAuth);

@@ -22,8 +22,7 @@ enum Step {
 
 fn paths() -> impl Strategy<Value = &'static str> {
     let some = select(vec!["/a", "/b", "/a/a", "/a/b", "/b/a", "/a/a/a", "/a/s-"]);
-    let odd =
-        select(vec![
+    let odd = select(vec![
         "/",
         "/a/",
         "a",

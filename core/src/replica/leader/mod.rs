@@ -5,6 +5,7 @@ mod confirm;
 mod discovery;
 mod synchronization;
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
@@ -52,7 +53,7 @@ enum Stage {
     /// Bringing a quorum to the initial history.
     Synchronizing { initial: Position },
     /// Serving.
-    Broadcast(Broadcast),
+    Broadcast(Box<Broadcast>),
 }
 
 /// What a serving leader has.

@@ -1,5 +1,6 @@
 //! Bringing a quorum, then everybody else, to the leader's history (zab.md section 5).
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -62,12 +63,12 @@ impl Leader {
         // What is prepared from now on, and the sessions, begin with all of it.
         server.deliver();
         let (now, tick) = (server.time(), server.config.tick_time);
-        let broadcast = Broadcast {
+        let broadcast = Box::new(Broadcast {
             preparer: Preparer::new(server.config.service.clone()),
             sessions: Sessions::new(now, tick, server.state.sessions()),
             questions: VecDeque::new(),
             next_sweep: now + Duration::from_millis(server.config.service.sweep_interval),
-        };
+        });
         self.enter(server, Stage::Broadcast(broadcast));
         let peers: Vec<ServerId> = self.learners.keys().copied().collect();
         for peer in peers {
