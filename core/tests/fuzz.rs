@@ -95,7 +95,7 @@ fn request() -> impl Strategy<Value = (i32, Vec<u8>)> {
         3 => (select(reads), path(), any::<bool>()).prop_map(|(op, path, watch)| {
             (op.code(), jute::encode(&PathWatch { path: path.into(), watch }))
         }),
-        1 => (path(), 0..3_i32).prop_map(|(path, mode)| (106, jute::encode(&AddWatch { path: path.into(), mode }))),
+        1 => (path(), 0..3_i32).prop_map(|(path, mode)| (106, jute::encode(&AddWatch { path: Some(path.into()), mode }))),
         1 => select(vec![9, 11, -11, -10, 0, 16, 20, 14, 22, 100, 101, 102, 103, 105, 107]).prop_map(|op| (op, Vec::new())),
         1 => (-12..110_i32, bytes()).prop_map(|(op, bytes)| (op, bytes.to_vec())),
     ]
