@@ -20,7 +20,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use self::outstanding::Outstanding;
-use self::quotas::QuotaRecord;
+use self::quotas::{Charge, QuotaRecord};
 use self::record::Record;
 use crate::config::ServiceSettings;
 use crate::identity::{Bytes, Zxid};
@@ -81,7 +81,7 @@ impl Preparer {
         zxid: Zxid,
         time: i64,
     ) -> Transaction {
-        let mut step = Step { preparer: self, state, request, zxid, time, acl_bytes: 0 };
+        let mut step = Step { preparer: self, state, request, zxid, time, charges: Vec::new(), acl_bytes: 0 };
         let change = refused.map_or_else(|| step.run(), Err);
         let change = change.unwrap_or_else(|error| Change::Error(error.code()));
         let session = match change {
@@ -117,6 +117,8 @@ struct Step<'a> {
     request: &'a WriteRequest,
     zxid: Zxid,
     time: i64,
+    /// What it has done so far that quotas count.
+    charges: Vec<Charge>,
     /// The size of its access control lists so far.
     acl_bytes: usize,
 }
@@ -138,10 +140,12 @@ impl Step<'_> {
         if is_of_a_session && self.session_timeout().is_none() {
             return Err(ErrorCode::SessionExpired);
         }
-        match Write::decode(op, &self.request.body)? {
-            Write::Multi(writes) => Ok(self.multi(writes)),
-            write => self.write(write),
-        }
+        let change = match Write::decode(op, &self.request.body)? {
+            Write::Multi(writes) => self.multi(writes),
+            write => self.write(write)?,
+        };
+        self.settle_quotas();
+        Ok(change)
     }
 
     fn write(&mut self, write: Write) -> Result<Change, ErrorCode> {
@@ -169,7 +173,7 @@ impl Step<'_> {
                 Ok(change) => changes.push(change),
                 Err(error) => {
                     self.preparer.nodes.take_back(self.zxid);
-                    self.preparer.quotas.take_back(self.zxid);
+                    self.charges.clear();
                     self.preparer.digest = digest;
                     let failed = changes.len();
                     changes = vec![Change::Error(0); count];

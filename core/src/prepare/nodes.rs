@@ -43,7 +43,7 @@ fn next_version(present: i32, expected: i32) -> Result<i32, ErrorCode> {
 
 impl Step<'_> {
     /// The node as it will be when everything in flight is applied.
-    fn find(&self, path: &str) -> Option<Record> {
+    pub(super) fn find(&self, path: &str) -> Option<Record> {
         match self.preparer.nodes.get(path) {
             Some(record) => record.clone(),
             None => self.state.node(path).map(Record::from),
@@ -116,7 +116,7 @@ impl Step<'_> {
         self.put(&path, None, Some(Record::new(&path, bytes, acl[..].into(), stat)));
         let parent_cversion = above.stat.cversion.wrapping_add(1);
         self.put_parent(&path[..slash], &above, parent_cversion, above.children + 1);
-        self.charge_quotas(&path, 1, bytes.len() as i64, Some(bytes));
+        self.charge(&path, 1, bytes.len() as i64, Some(bytes));
         let ephemeral = mode.ephemeral;
         Ok(Change::Create { op, path, data, acl, ephemeral, parent_cversion, ttl })
     }
@@ -169,7 +169,7 @@ impl Step<'_> {
         let bytes = before.length;
         self.put(path, Some(&before), None);
         self.put_parent(above, &parent, parent.stat.cversion, parent.children - 1);
-        self.charge_quotas(path, -1, -bytes, None);
+        self.charge(path, -1, -bytes, None);
     }
 
     pub(super) fn set_data(&mut self, set: SetData) -> Result<Change, ErrorCode> {
@@ -184,7 +184,7 @@ impl Step<'_> {
         let stat = StoredStat { mzxid: self.zxid.0.cast_signed(), mtime: self.time, version, ..before.stat };
         let after = Record { stat, ..before.clone() }.with_data(&path, bytes);
         self.put(&path, Some(&before), Some(after));
-        self.charge_quotas(&path, 0, more, Some(bytes));
+        self.charge(&path, 0, more, Some(bytes));
         Ok(Change::SetData { path, data, version })
     }
 

@@ -1,7 +1,8 @@
 //! Hard quotas (client.md section 15). Whether one would be exceeded depends on what is in flight
 //! too: nodes, and quotas themselves.
 
-use alloc::vec::Vec;
+use alloc::format;
+use alloc::string::String;
 
 use super::Step;
 use crate::state::{QuotaLimits, QuotaUsage, path};
@@ -12,6 +13,15 @@ use crate::wire::ErrorCode;
 pub(super) struct QuotaRecord {
     limits: QuotaLimits,
     usage: QuotaUsage,
+}
+
+/// What one change of a node does to the quotas above it, and to the one whose limits it holds.
+#[derive(Debug)]
+pub(super) struct Charge {
+    path: String,
+    count: i64,
+    bytes: i64,
+    limits: Option<QuotaLimits>,
 }
 
 /// The node and all above it, of which each may have a quota.
@@ -35,19 +45,21 @@ impl Step<'_> {
         Some(QuotaRecord { limits: quota.limits, usage: quota.usage })
     }
 
-    /// Whether the nearest quota above `path` allows so many more nodes and bytes. What shrinks is
-    /// refused too while there is too much, as ZooKeeper does; deletions do not ask.
+    /// Whether the nearest quota above `path` allows so many more nodes and bytes. It decides by what
+    /// there was before the transaction, so a multi may go beyond it; limits without a stats node
+    /// limit nothing; and data may not even shrink while there is too much: as ZooKeeper has it.
     pub(super) fn check_quota(&self, path: &str, count: i64, bytes: i64) -> Result<(), ErrorCode> {
         if !self.preparer.settings.enforce_quota {
             return Ok(());
         }
-        let Some(QuotaRecord { limits, usage }) = upwards(path).find_map(|top| self.quota(top)) else {
-            return Ok(());
-        };
+        let nearest = upwards(path).find_map(|top| Some((top, self.quota(top)?)));
+        let Some((top, QuotaRecord { limits, usage })) = nearest else { return Ok(()) };
         let exceeds = |limit: Option<i64>, used: i64, more: i64| {
             more != 0 && limit.is_some_and(|limit| used + more > limit)
         };
-        if exceeds(limits.count_hard, usage.count, count) || exceeds(limits.bytes_hard, usage.bytes, bytes) {
+        let exceeded =
+            exceeds(limits.count_hard, usage.count, count) || exceeds(limits.bytes_hard, usage.bytes, bytes);
+        if exceeded && self.find(&format!("/zookeeper/quota{top}/zookeeper_stats")).is_some() {
             return Err(ErrorCode::QuotaExceeded);
         }
         Ok(())
@@ -55,21 +67,30 @@ impl Step<'_> {
 
     /// The node at `path` was changed, so that there are so many more nodes and bytes; `data` is what
     /// it has now, if it still is.
-    pub(super) fn charge_quotas(&mut self, path: &str, count: i64, bytes: i64, data: Option<&[u8]>) {
-        if !self.preparer.settings.enforce_quota {
-            return;
+    pub(super) fn charge(&mut self, path: &str, count: i64, bytes: i64, data: Option<&[u8]>) {
+        if self.preparer.settings.enforce_quota {
+            let limits = data.filter(|_| subject(path).is_some()).map(QuotaLimits::parse);
+            self.charges.push(Charge { path: path.into(), count, bytes, limits });
         }
-        let charged: Vec<_> = upwards(path).filter_map(|top| Some((top, self.quota(top)?))).collect();
-        for (top, QuotaRecord { limits, usage }) in charged {
-            let usage = QuotaUsage { count: usage.count + count, bytes: usage.bytes + bytes };
-            self.preparer.quotas.put(self.zxid, top.into(), Some(QuotaRecord { limits, usage }));
+    }
+
+    /// The transaction is complete: quotas change.
+    pub(super) fn settle_quotas(&mut self) {
+        let charges = core::mem::take(&mut self.charges);
+        for Charge { path, count, bytes, .. } in &charges {
+            for top in upwards(path) {
+                if let Some(QuotaRecord { limits, usage }) = self.quota(top) {
+                    let usage = QuotaUsage { count: usage.count + count, bytes: usage.bytes + bytes };
+                    self.preparer.quotas.put(self.zxid, top.into(), Some(QuotaRecord { limits, usage }));
+                }
+            }
         }
-        if let Some(top) = subject(path) {
-            let quota = data.map(|data| QuotaRecord {
-                limits: QuotaLimits::parse(data),
-                usage: self.quota(top).map_or_else(|| self.usage(top), |quota| quota.usage),
-            });
-            self.preparer.quotas.put(self.zxid, top.into(), quota);
+        for Charge { path, limits, .. } in &charges {
+            if let Some(top) = subject(path) {
+                let usage = || self.quota(top).map_or_else(|| self.usage(top), |quota| quota.usage);
+                let quota = limits.map(|limits| QuotaRecord { limits, usage: usage() });
+                self.preparer.quotas.put(self.zxid, top.into(), quota);
+            }
         }
     }
 

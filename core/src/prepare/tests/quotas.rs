@@ -6,7 +6,8 @@ const LIMITS: &str = "/zookeeper/quota/a/zookeeper_limits";
 fn with_nodes() -> (Leader, SessionId) {
     let mut leader = Leader::new(ServiceSettings { enforce_quota: true, ..settings() });
     let session = leader.session();
-    leader.done(session, [create("/a", 0), sized("/a/x", 5), create("/zookeeper/quota/a", 0)]);
+    leader.done(session, [create("/a", 0), sized("/a/x", 5)]);
+    leader.done(session, [create("/zookeeper/quota/a", 0), create("/zookeeper/quota/a/zookeeper_stats", 0)]);
     (leader, session)
 }
 
@@ -60,8 +61,13 @@ fn the_nearest_quota_decides() {
     let (mut leader, session) = with_nodes();
     leader.write(session, limits("countHardLimit=2")).unwrap();
     leader.write(session, create("/zookeeper/quota/a/x", 0)).unwrap();
-    let inner = create_with("/zookeeper/quota/a/x/zookeeper_limits", 0, "countHardLimit=2", open());
+    let inner = create_with("/zookeeper/quota/a/x/zookeeper_limits", 0, "countHardLimit=1", open());
     leader.write(session, op(OpCode::Create, &inner)).unwrap();
+    // Without a stats node it limits nothing, and hides the outer one.
+    leader.write(session, create("/a/x/y", 0)).unwrap();
+    leader.write(session, create("/zookeeper/quota/a/x/zookeeper_stats", 0)).unwrap();
+    leader.write(session, delete("/a/x/y", 0)).unwrap();
+    leader.write(session, set_data("/zookeeper/quota/a/x/zookeeper_limits", "countHardLimit=2", 0)).unwrap();
     leader.write(session, create("/a/x/y", 0)).unwrap();
     leader.refuses(session, create("/a/x/z", 0), ErrorCode::QuotaExceeded);
     leader.refuses(session, create("/a/b", 0), ErrorCode::QuotaExceeded);
@@ -91,13 +97,30 @@ fn the_permission_comes_before_the_quota_and_the_version_after_it() {
 }
 
 #[test]
-fn an_operation_of_a_multi_counts_for_the_next_ones_and_for_nobody_if_it_fails() {
+fn a_multi_is_measured_against_what_there_was_before_it() {
     let (mut leader, session) = with_nodes();
     leader.done(session, [limits("countHardLimit=3")]);
-    let both = leader.write(session, multi([create("/a/y", 0), create("/a/z", 0)]));
-    assert_eq!(both, Ok(Change::Multi(vec![Change::Error(0), Change::Error(-125)])));
+    // As ZooKeeper does: both go through, though together they are too many.
+    leader.write(session, multi([create("/a/y", 0), create("/a/z", 0)])).unwrap();
+    let too_much = leader.write(session, multi([delete("/a/y", 0), delete("/a/z", 0), create("/a/w", 0)]));
+    assert_eq!(too_much, Ok(Change::Multi([0, 0, -125].map(Change::Error).into())));
+    leader.write(session, multi([delete("/a/y", 0), delete("/a/z", 0)])).unwrap();
     leader.write(session, create("/a/y", 0)).unwrap();
+    leader.refuses(session, create("/a/z", 0), ErrorCode::QuotaExceeded);
     leader.apply();
+}
+
+#[test]
+fn a_quota_that_comes_with_what_it_counts_counts_it_once() {
+    let (mut leader, session) = with_nodes();
+    leader.write(session, multi([limits("countHardLimit=4"), create("/a/y", 0)])).unwrap();
+    leader.write(session, create("/a/z", 0)).unwrap();
+    leader.refuses(session, create("/a/w", 0), ErrorCode::QuotaExceeded);
+    leader.write(session, multi([delete(LIMITS, 0), limits("countHardLimit=5")])).unwrap();
+    leader.write(session, create("/a/w", 0)).unwrap();
+    leader.refuses(session, create("/a/v", 0), ErrorCode::QuotaExceeded);
+    leader.apply();
+    leader.refuses(session, create("/a/v", 0), ErrorCode::QuotaExceeded);
 }
 
 #[test]

@@ -35,6 +35,8 @@ fn paths() -> impl Strategy<Value = &'static str> {
         "/zookeeper/quota/a/zookeeper_limits",
         "/zookeeper/quota/a/a/zookeeper_limits",
         "/zookeeper/quota/zookeeper/zookeeper_limits",
+        "/zookeeper/quota/a/zookeeper_stats",
+        "/zookeeper/quota/a/a/zookeeper_stats",
     ]);
     prop_oneof![8 => some, 1 => odd, 1 => limits]
 }
