@@ -6,7 +6,7 @@ use zabrus_core::io::ClientId;
 use zabrus_core::service::{Answer, Change, Operation, Origin, Refusal, Request, Response, Transaction};
 use zabrus_core::{Instant, ServerId, Zxid};
 
-use super::model::Model;
+use super::old_model::Model;
 use crate::checks::{Rule, Verdict, l_clients};
 
 /// One request in the whole run: a client number is never used twice on one server.

@@ -14,6 +14,7 @@ pub mod durable;
 pub mod epochs;
 pub mod history;
 pub mod model;
+pub mod old_model;
 pub mod quorums;
 
 mod commits;
@@ -40,7 +41,7 @@ use clients::Clients;
 use durable::Durable;
 use epochs::EpochLedger;
 use history::History;
-use model::Model;
+use old_model::Model;
 use quorums::Quorums;
 use server::ServerFacts;
 
