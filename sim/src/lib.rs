@@ -8,6 +8,7 @@
 pub mod assertion;
 pub mod checks;
 pub mod cli;
+pub mod clients;
 pub mod clock;
 pub mod counters;
 pub mod disk;

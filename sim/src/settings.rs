@@ -174,6 +174,24 @@ pub struct LoadSettings {
     pub busy_micros: (u64, u64),
     /// How long a quiet period lasts; (0, 0) for none.
     pub quiet_micros: (u64, u64),
+    /// The session timeout that a client asks for, in milliseconds.
+    pub session_millis: (u64, u64),
+    /// Moments of one client at which it does something to its session or its connection.
+    pub trouble_per_mille: u32,
+    /// Requests that no good client sends.
+    pub odd_per_mille: u32,
+    /// Reads that arm a watch, or are about watches.
+    pub watch_percent: u32,
+    /// Clients that arm their watches again on a new connection.
+    pub rearm_percent: u32,
+    /// Writes that are several.
+    pub multi_percent: u32,
+    /// Access control lists that do not let everybody do everything.
+    pub acl_percent: u32,
+    /// Quotas are set.
+    pub quotas: bool,
+    /// Times to live.
+    pub ttl_millis: (u64, u64),
 }
 
 impl Default for Settings {
@@ -260,6 +278,15 @@ impl Default for LoadSettings {
             patience_micros: (5_000_000, 20_000_000),
             busy_micros: (5_000_000, 30_000_000),
             quiet_micros: (2_000_000, 10_000_000),
+            session_millis: (4_000, 20_000),
+            trouble_per_mille: 5,
+            odd_per_mille: 3,
+            watch_percent: 30,
+            rearm_percent: 70,
+            multi_percent: 10,
+            acl_percent: 5,
+            quotas: false,
+            ttl_millis: (1_000, 5_000),
         }
     }
 }

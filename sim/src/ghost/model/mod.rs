@@ -34,7 +34,7 @@ pub struct Model {
     /// The paths of all ephemeral nodes that a session ever had.
     owned: BTreeMap<SessionId, BTreeSet<String>>,
     sessions: BTreeMap<SessionId, Session>,
-    /// The digest of the tree before the first transaction, and after each.
+    /// The digest of tree and sessions before the first transaction, and after each.
     digests: Vec<u64>,
     triggers: Vec<Trigger>,
 }
@@ -205,13 +205,13 @@ impl Model {
         self.sessions.get(&session).is_some_and(|session| session.closed.is_none())
     }
 
-    /// The digest of the tree after the first `index` transactions.
+    /// The digest of tree and sessions after the first `index` transactions.
     #[must_use]
     pub fn digest_at(&self, index: usize) -> u64 {
         self.digests[index]
     }
 
-    /// The digest of the tree after everything.
+    /// The digest of tree and sessions after everything.
     #[must_use]
     pub fn digest(&self) -> u64 {
         self.digests.last().copied().unwrap_or_default()

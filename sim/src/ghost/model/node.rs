@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 use zabrus_core::Bytes;
 use zabrus_core::wire::{Acl, Stat};
 
 /// The owner of a container.
-pub const CONTAINER: i64 = i64::MIN;
+pub(super) const CONTAINER: i64 = i64::MIN;
 
 /// The upper bits of the owner of a node with a time to live; the lower ones are that time.
-pub const TTL: i64 = 0xff00_0000_0000_0000_u64.cast_signed();
+pub(super) const TTL: i64 = 0xff00_0000_0000_0000_u64.cast_signed();
 
 /// The longest time to live in milliseconds, by 40 bits.
-pub const TTL_MAX: i64 = (1 << 40) - 1;
+pub(super) const TTL_MAX: i64 = (1 << 40) - 1;
 
 /// One version of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +93,12 @@ impl Node {
     }
 }
 
+/// The share of a session in the digest that servers compare (invariants.md N12): nothing of
+/// ZooKeeper's, but the core's own choice.
+pub(super) fn session_digest(session: i64, timeout: i32) -> u64 {
+    xxh3_64_with_seed(&session.to_be_bytes(), u64::from(timeout.cast_unsigned()))
+}
+
 /// The parent of a path that has one: all but the root.
 #[must_use]
 pub fn parent(path: &str) -> &str {
@@ -109,7 +116,7 @@ pub fn is_within(path: &str, ancestor: &str) -> bool {
 
 /// Whether a write may name this path (client.md section 13).
 #[must_use]
-pub fn is_valid(path: &str) -> bool {
+pub(super) fn is_valid(path: &str) -> bool {
     let allowed = |c: char| {
         !matches!(c, '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{e000}'..='\u{f8ff}' | '\u{fff0}'..='\u{ffff}')
             && u32::from(c) < 0x1_0000

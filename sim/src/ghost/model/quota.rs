@@ -1,11 +1,13 @@
 //! Quotas (client.md section 15).
 
+use std::sync::Arc;
+
+use zabrus_core::Zxid;
 use zabrus_core::wire::ErrorCode;
 
 use super::Model;
 use super::draft::Draft;
-use super::node::parent;
-use zabrus_core::Zxid;
+use super::node::{Node, is_within, parent};
 
 const ROOT: &str = "/zookeeper/quota";
 const LIMITS: &str = "/zookeeper_limits";
@@ -24,26 +26,31 @@ fn usage(model: &Model, root: &str, zxid: Zxid) -> (i64, i64) {
 }
 
 /// Refuses what goes beyond the hard limits of the nearest node above `path` that has any, or of
-/// itself. The usage is that before the transaction.
+/// itself; also what shrinks, while there is too much.
 pub(super) fn check(draft: &Draft<'_>, path: &str, nodes: i64, bytes: i64) -> Result<(), ErrorCode> {
-    if !draft.model.settings.enforce_quota || path.starts_with("/zookeeper/") {
+    if !draft.model.settings.enforce_quota {
         return Ok(());
     }
     let mut ancestor = path;
     let limits = loop {
-        let below = if ancestor == "/" { "" } else { ancestor };
-        if let Some(node) = draft.model.now(&format!("{ROOT}{below}{LIMITS}")) {
-            break node.clone();
-        }
         if ancestor == "/" {
             return Ok(());
+        }
+        if let Some(node) = draft.node(&format!("{ROOT}{ancestor}{LIMITS}")) {
+            break node;
         }
         ancestor = parent(ancestor);
     };
     let text = limits.data.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
-    let (count, size) = usage(draft.model, ancestor, Zxid(u64::MAX));
+    let (mut count, mut size) = usage(draft.model, ancestor, Zxid(u64::MAX));
+    for (path, node) in draft.changed.iter().filter(|(path, _)| is_within(path, ancestor)) {
+        let figures = |node: &Arc<Node>| (1, node.length());
+        let (before, after) =
+            (draft.model.now(path).map_or((0, 0), figures), node.as_ref().map_or((0, 0), figures));
+        (count, size) = (count + after.0 - before.0, size + after.1 - before.1);
+    }
     let exceeds = |key, used: i64, more: i64| {
-        more > 0 && limit(&text, key).is_some_and(|limit| used + more > limit)
+        more != 0 && limit(&text, key).is_some_and(|limit| used + more > limit)
     };
     if exceeds("countHardLimit", count, nodes) || exceeds("byteHardLimit", size, bytes) {
         return Err(ErrorCode::QuotaExceeded);
@@ -54,7 +61,9 @@ pub(super) fn check(draft: &Draft<'_>, path: &str, nodes: i64, bytes: i64) -> Re
 /// The data of a node in which the server keeps the usage of a quota, if `path` is one.
 pub(super) fn shown(model: &Model, path: &str, zxid: Zxid) -> Option<Vec<u8>> {
     let root = path.strip_prefix(ROOT)?.strip_suffix(USAGE)?;
-    let root = if root.is_empty() { "/" } else { root };
+    if root.is_empty() {
+        return None;
+    }
     let (nodes, bytes) = usage(model, root, zxid);
     Some(format!("count={nodes},bytes={bytes}").into_bytes())
 }

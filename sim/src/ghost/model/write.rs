@@ -9,7 +9,7 @@ use zabrus_core::wire::{
 use zabrus_core::{Bytes, Zxid, jute};
 
 use super::draft::Draft;
-use super::node::{CONTAINER, Node, TTL, TTL_MAX, is_valid, parent};
+use super::node::{CONTAINER, Node, TTL, TTL_MAX, is_valid, parent, session_digest};
 use super::{Model, Session, Trigger, acl, quota};
 
 /// Nodes that are always there (client.md section 16).
@@ -101,19 +101,21 @@ impl Model {
     /// Makes what was executed the last state.
     pub fn commit(&mut self, executed: Executed) {
         let Executed { change, zxid, session, changed, triggers, .. } = executed;
+        let mut digest = self.digest();
         match change {
             Change::CreateSession { timeout } => {
                 let life = Session { timeout, created: zxid, closed: None };
                 self.sessions.entry(session).or_insert(life);
+                digest = digest.wrapping_add(session_digest(session.0, timeout));
             }
             Change::CloseSession { .. } => {
                 if let Some(life) = self.sessions.get_mut(&session) {
-                    life.closed.get_or_insert(zxid);
+                    life.closed = Some(zxid);
+                    digest = digest.wrapping_sub(session_digest(session.0, life.timeout));
                 }
             }
             _ => {}
         }
-        let mut digest = self.digest();
         for (path, node) in changed {
             let share = |node: &Arc<Node>| node.digest(&path);
             digest = digest.wrapping_sub(self.now(&path).map_or(0, share));
