@@ -25,6 +25,7 @@ pub mod mutation;
 pub mod quorum;
 pub mod replica;
 pub mod service;
+pub mod state;
 pub mod storage;
 pub mod time;
 pub mod wire;

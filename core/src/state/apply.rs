@@ -1,0 +1,300 @@
+//! What transactions do to the state (client.md sections 11 and 23.2), what they trigger (sections 9.3
+//! and 10.3) and what their clients are answered.
+//!
+//! Applying a transaction again, or a piece of history again from its beginning, leads to the same
+//! state: a node that is there already is not created, one that is not there is not deleted, and what
+//! a parent counts of its children only moves forward (ZOOKEEPER-3125, ZOOKEEPER-3249).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::digest::{self, StoredStat};
+use super::quota;
+use super::tree::{NONE, Slot};
+use super::{Owner, State, path, session_digest};
+use crate::identity::{Bytes, Zxid};
+use crate::wire::{Acl, Change, ErrorCode, EventType, MultiResult, OpCode, SessionId, Stat, Transaction};
+
+/// Something happened to a node, and whoever watches it wants to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trigger<'a> {
+    /// What happened. A deleted node is told once here, to both tables of watches.
+    pub event: EventType,
+    /// The node.
+    pub path: &'a str,
+    /// Its access control list; the last one of a deleted node.
+    pub acl: &'a [Acl],
+    /// The transaction.
+    pub zxid: Zxid,
+}
+
+/// What a transaction came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done, and there is nothing to say: a deletion, a check.
+    Nothing,
+    /// The node was created.
+    Created(String, Stat),
+    /// The data were set.
+    SetData(Stat),
+    /// The access control list was set.
+    SetAcl(Stat),
+    /// The session began.
+    SessionCreated,
+    /// The session ended.
+    SessionClosed,
+    /// It was refused: the code.
+    Error(i32),
+    /// What each operation came to.
+    Multi(Vec<MultiResult>),
+}
+
+/// What all changes of a transaction share.
+#[derive(Clone, Copy)]
+struct Context {
+    session: SessionId,
+    zxid: Zxid,
+    time: i64,
+}
+
+impl Context {
+    fn zxid(&self) -> i64 {
+        self.zxid.0.cast_signed()
+    }
+}
+
+type Notify<'a> = &'a mut dyn FnMut(Trigger<'_>);
+
+impl From<ErrorCode> for Outcome {
+    fn from(code: ErrorCode) -> Self {
+        Self::Error(code.code())
+    }
+}
+
+impl State {
+    /// Applies one transaction, and hands everything that it triggers to `notify`, in order.
+    pub fn apply(&mut self, transaction: &Transaction, notify: Notify<'_>) -> Outcome {
+        let Transaction { session, zxid, time, .. } = *transaction;
+        let context = Context { session, zxid, time };
+        let Change::Multi(changes) = &transaction.change else {
+            return self.apply_change(context, &transaction.change, notify);
+        };
+        if changes.iter().any(|change| matches!(change, Change::Error(_))) {
+            let refused = |change: &Change| match change {
+                Change::Error(code) => MultiResult::Error(*code),
+                _ => MultiResult::Error(0),
+            };
+            return Outcome::Multi(changes.iter().map(refused).collect());
+        }
+        let results = changes.iter().map(|change| match self.apply_change(context, change, notify) {
+            Outcome::Created(path, _) if change.kind() == OpCode::Create.code() => MultiResult::Create(path),
+            Outcome::Created(path, stat) => MultiResult::Create2(path, stat),
+            Outcome::SetData(stat) => MultiResult::SetData(stat),
+            Outcome::Error(code) => MultiResult::Error(code),
+            _ if change.kind() == OpCode::Check.code() => MultiResult::Check,
+            _ => MultiResult::Delete,
+        });
+        Outcome::Multi(results.collect())
+    }
+
+    fn apply_change(&mut self, context: Context, change: &Change, notify: Notify<'_>) -> Outcome {
+        match change {
+            Change::CreateSession { timeout } => {
+                let old = self.sessions.insert(context.session, *timeout);
+                self.account_session(context.session, old, Some(*timeout));
+                Outcome::SessionCreated
+            }
+            Change::CloseSession { paths } => {
+                for path in paths {
+                    self.delete(context, path, notify);
+                }
+                let old = self.sessions.remove(&context.session);
+                self.account_session(context.session, old, None);
+                Outcome::SessionClosed
+            }
+            Change::Create { path, .. } => match self.create(context, change, notify) {
+                Ok(number) => Outcome::Created(path.clone(), self.view(number).stat()),
+                Err(code) => code.into(),
+            },
+            Change::Delete { path, .. } => self.delete(context, path, notify),
+            Change::SetData { path, data, version } => {
+                let Some(number) = self.tree.find(path) else { return ErrorCode::NoNode.into() };
+                self.change(path, number, |slot| {
+                    slot.data.clone_from(data);
+                    let (mzxid, mtime) = (context.zxid(), context.time);
+                    slot.stat = StoredStat { mzxid, mtime, version: *version, ..slot.stat };
+                });
+                self.trigger(EventType::NodeDataChanged, path, number, context.zxid, notify);
+                Outcome::SetData(self.view(number).stat())
+            }
+            Change::SetAcl { path, acl, version } => {
+                let Some(number) = self.tree.find(path) else { return ErrorCode::NoNode.into() };
+                let list = self.acls.take(acl);
+                self.acls.release(self.tree.get(number).acl);
+                self.change(path, number, |slot| {
+                    slot.acl = list;
+                    slot.stat.aversion = *version;
+                });
+                Outcome::SetAcl(self.view(number).stat())
+            }
+            Change::Check { .. } => Outcome::Nothing,
+            Change::Error(code) => Outcome::Error(*code),
+            // Transactions do not nest, decoding sees to it.
+            Change::Multi(_) => ErrorCode::SystemError.into(),
+        }
+    }
+
+    fn create(&mut self, context: Context, change: &Change, notify: Notify<'_>) -> Result<u32, ErrorCode> {
+        let Change::Create { op, path, data, acl, ephemeral, parent_cversion, ttl } = change else {
+            unreachable!("only creations are created")
+        };
+        let above = path::parent(path).ok_or(ErrorCode::NodeExists)?;
+        let parent = self.tree.find(above).ok_or(ErrorCode::NoNode)?;
+        let exists = self.tree.find(path).is_some();
+        self.change(above, parent, |slot| {
+            let stat = &mut slot.stat;
+            // Forward, also where the number wraps.
+            if parent_cversion.wrapping_sub(stat.cversion) > 0 {
+                stat.cversion = *parent_cversion;
+            }
+            stat.pzxid = stat.pzxid.max(context.zxid());
+        });
+        if exists {
+            return Err(ErrorCode::NodeExists);
+        }
+        let owner = match op {
+            OpCode::CreateContainer => Owner::Container,
+            OpCode::CreateTtl => Owner::TimeToLive(*ttl),
+            _ if *ephemeral => Owner::Session(context.session),
+            _ => Owner::Nobody,
+        };
+        let (zxid, time) = (context.zxid(), context.time);
+        let stat = StoredStat {
+            czxid: zxid,
+            mzxid: zxid,
+            pzxid: zxid,
+            ctime: time,
+            mtime: time,
+            ephemeral_owner: owner.stored(),
+            ..StoredStat::default()
+        };
+        let number = self.insert(path, data.clone(), acl, stat);
+        self.trigger(EventType::NodeCreated, path, number, context.zxid, notify);
+        self.trigger(EventType::NodeChildrenChanged, above, parent, context.zxid, notify);
+        Ok(number)
+    }
+
+    fn delete(&mut self, context: Context, path: &str, notify: Notify<'_>) -> Outcome {
+        let Some(above) = path::parent(path) else { return ErrorCode::BadArguments.into() };
+        let Some(parent) = self.tree.find(above) else { return ErrorCode::NoNode.into() };
+        let found = self.tree.find(path);
+        // Raised also if the child has gone already: somebody may ask whether there were changes
+        // since then (ZOOKEEPER-3125).
+        self.change(above, parent, |slot| slot.stat.pzxid = slot.stat.pzxid.max(context.zxid()));
+        let Some(number) = found else { return ErrorCode::NoNode.into() };
+        let acl = self.acls.get(self.tree.get(number).acl).clone();
+        self.remove(path, number);
+        notify(Trigger { event: EventType::NodeDeleted, path, acl: &acl, zxid: context.zxid });
+        self.trigger(EventType::NodeChildrenChanged, above, parent, context.zxid, notify);
+        Outcome::Nothing
+    }
+
+    fn trigger(&self, event: EventType, path: &str, number: u32, zxid: Zxid, notify: Notify<'_>) {
+        let acl = self.acls.get(self.tree.get(number).acl);
+        notify(Trigger { event, path, acl, zxid });
+    }
+
+    /// Puts a new node below its parent, which exists. What the parent stores does not change here.
+    pub(super) fn insert(&mut self, path: &str, data: Option<Bytes>, acl: &[Acl], stat: StoredStat) -> u32 {
+        let parent = path::parent(path).and_then(|above| self.tree.find(above));
+        let prefix = digest::digest_prefix(path, data.as_deref().unwrap_or_default());
+        let acl = self.acls.take(acl);
+        let number = self.tree.insert(Slot::new(path::name(path), prefix, data, acl, stat));
+        self.tree.link(number, parent.expect("the parent exists"));
+        self.account(path, number, 1);
+        self.quotas.charge(path, 1, quota::length(self.tree.get(number)));
+        self.quotas.changed(&self.tree, path);
+        number
+    }
+
+    /// Takes out a node, with whatever is below it: nothing, unless history is applied again over
+    /// what came later. That comes again too.
+    fn remove(&mut self, path: &str, number: u32) {
+        loop {
+            let mut leaf = number;
+            while self.tree.get(leaf).first_child != NONE {
+                leaf = self.tree.get(leaf).first_child;
+            }
+            if leaf == number {
+                return self.remove_leaf(path, number);
+            }
+            self.remove_leaf(&self.tree.path(leaf), leaf);
+        }
+    }
+
+    fn remove_leaf(&mut self, path: &str, number: u32) {
+        self.account(path, number, -1);
+        self.quotas.charge(path, -1, -quota::length(self.tree.get(number)));
+        let slot = self.tree.remove(number);
+        self.acls.release(slot.acl);
+        self.quotas.changed(&self.tree, path);
+    }
+
+    /// Changes a node, but neither its name nor its links.
+    pub(super) fn change(&mut self, path: &str, number: u32, change: impl FnOnce(&mut Slot)) {
+        let slot = self.tree.get_mut(number);
+        let (data, length) = (slot.data.clone(), quota::length(slot));
+        let before = digest::node_digest(slot.prefix, &slot.stat);
+        change(slot);
+        if data != slot.data {
+            slot.prefix = digest::digest_prefix(path, slot.data());
+            let grown = quota::length(slot) - length;
+            self.data_size += grown;
+            self.quotas.charge(path, 0, grown);
+        }
+        let slot = self.tree.get(number);
+        if digest::is_digested(path) {
+            let after = digest::node_digest(slot.prefix, &slot.stat);
+            self.node_digest = self.node_digest.wrapping_sub(before).wrapping_add(after);
+        }
+    }
+
+    /// Adds a node to what is summed up over all nodes, or takes it away.
+    pub(super) fn account(&mut self, path: &str, number: u32, sign: i64) {
+        let slot = self.tree.get(number);
+        self.data_size += sign * super::size(path, slot);
+        if digest::is_digested(path) {
+            let digest = digest::node_digest(slot.prefix, &slot.stat);
+            self.node_digest = if sign > 0 {
+                self.node_digest.wrapping_add(digest)
+            } else {
+                self.node_digest.wrapping_sub(digest)
+            };
+        }
+        let owner = Owner::from_stored(slot.stat.ephemeral_owner);
+        match owner {
+            Owner::Nobody => {}
+            Owner::Session(session) if sign > 0 => {
+                self.ephemerals.insert((session, number));
+            }
+            Owner::Session(session) => {
+                self.ephemerals.remove(&(session, number));
+            }
+            Owner::Container | Owner::TimeToLive(_) if sign > 0 => {
+                self.mortal.insert(number);
+            }
+            Owner::Container | Owner::TimeToLive(_) => {
+                self.mortal.remove(&number);
+            }
+        }
+    }
+
+    pub(super) fn account_session(&mut self, session: SessionId, before: Option<i32>, after: Option<i32>) {
+        let digest = |timeout: Option<i32>| timeout.map_or(0, |timeout| session_digest(session, timeout));
+        self.session_digest = self.session_digest.wrapping_sub(digest(before)).wrapping_add(digest(after));
+    }
+
+    fn view(&self, number: u32) -> super::Node<'_> {
+        super::Node { state: self, number, slot: self.tree.get(number) }
+    }
+}
