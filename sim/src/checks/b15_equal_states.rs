@@ -2,7 +2,7 @@
 //! is the state of the model.
 
 use zabrus_core::service::Tree;
-use zabrus_core::{Bytes, Position};
+use zabrus_core::{Bytes, Position, Zxid};
 
 use super::{Verdict, ensure};
 
@@ -10,6 +10,14 @@ use super::{Verdict, ensure};
 pub fn check(applied: Position, digest: u64, expected: u64) -> Verdict {
     ensure(digest == expected, || {
         format!("its state at {applied} has digest {digest:016x}, the model's is {expected:016x}")
+    })
+}
+
+/// Judges the digest that a transaction says of the state after it. One that changes nothing may leave
+/// it out.
+pub fn claimed(zxid: Zxid, claimed: Option<u64>, before: u64, after: u64) -> Verdict {
+    ensure(claimed.map_or(before, |digest| digest) == after, || {
+        format!("after {zxid} the state has digest {after:016x}, but {zxid} says {claimed:016x?}")
     })
 }
 

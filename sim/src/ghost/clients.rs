@@ -7,7 +7,7 @@ use zabrus_core::service::{Answer, Change, Operation, Origin, Refusal, Request, 
 use zabrus_core::{Instant, ServerId, Zxid};
 
 use super::old_model::Model;
-use crate::checks::{Rule, Verdict, l_clients};
+use crate::checks::{Rule, Verdict, old_l_clients};
 
 /// One request in the whole run: a client number is never used twice on one server.
 type Key = (ServerId, ClientId, u64);
@@ -72,9 +72,9 @@ impl Clients {
         let key = key(&transaction.origin);
         let earlier =
             self.committed.insert(key, (zxid, transaction.answer(zxid))).map(|(earlier, _)| earlier);
-        l_clients::once(earlier, zxid).map_err(|sentence| (Rule::L6, sentence))?;
+        old_l_clients::once(earlier, zxid).map_err(|sentence| (Rule::L6, sentence))?;
         let before = self.asked.get(&key).map_or(Zxid::ZERO, |asked| asked.acknowledged);
-        l_clients::linearizable(zxid, before).map_err(|sentence| (Rule::L3, sentence))
+        old_l_clients::linearizable(zxid, before).map_err(|sentence| (Rule::L3, sentence))
     }
 
     /// A client got an answer. `judge` counts and reports each check.
@@ -94,8 +94,8 @@ impl Clients {
             connection,
             Connection { last_answered: Some(response.xid), seen: connection.seen.max(response.zxid) },
         );
-        judge(Rule::L4, l_clients::order(before.last_answered, response.xid))?;
-        judge(Rule::L7, l_clients::monotonic(before.seen, response.zxid))?;
+        judge(Rule::L4, old_l_clients::order(before.last_answered, response.xid))?;
+        judge(Rule::L7, old_l_clients::monotonic(before.seen, response.zxid))?;
         self.waiting.remove(&key);
         let Some(asked) = self.asked.get(&key) else {
             judge(
@@ -110,15 +110,15 @@ impl Clients {
         match &operation {
             Operation::Change(_) => {
                 let committed = self.committed.get(&key);
-                judge(Rule::L1, l_clients::change(&response.result, response.zxid, committed))?;
+                judge(Rule::L1, old_l_clients::change(&response.result, response.zxid, committed))?;
             }
             Operation::Get { path } => {
                 let expected = model.read(path, response.zxid);
-                judge(Rule::L2, l_clients::read(path, response.zxid, &response.result, &expected))?;
+                judge(Rule::L2, old_l_clients::read(path, response.zxid, &response.result, &expected))?;
                 self.asked.remove(&key);
             }
             Operation::Sync => {
-                judge(Rule::L8, l_clients::synced(response.zxid, acknowledged))?;
+                judge(Rule::L8, old_l_clients::synced(response.zxid, acknowledged))?;
                 self.asked.remove(&key);
             }
         }

@@ -9,7 +9,7 @@ use super::history::Broken;
 use super::{Checked, Ghost};
 use crate::checks::{
     Rule, b04_primary_order, b06_primary_integrity, b07_prefix_consistency, b08_commit_justification,
-    b10_follower_commit, b15_equal_states, b16_speculative_state, r01_recoverability, r02_durable_quorum,
+    b10_follower_commit, b15_equal_states, old_b16, r01_recoverability, r02_durable_quorum,
     y07_serving_quorum,
 };
 use crate::counters::Mark;
@@ -118,7 +118,7 @@ impl Ghost {
             let sentence = format!("{zxid} executes a request that no client sent: {:?}", transaction.origin);
             return self.judge(Rule::B1, leader, Err(sentence));
         };
-        let verdict = b16_speculative_state::check(zxid, &transaction.effect, &expected);
+        let verdict = old_b16::check(zxid, &transaction.effect, &expected);
         self.judge(Rule::B16, leader, verdict)?;
         self.model.apply(zxid, &transaction.effect);
         let ledger = self.clients.committed(zxid, &transaction);

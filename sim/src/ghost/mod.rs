@@ -13,11 +13,13 @@ pub mod clients;
 pub mod durable;
 pub mod epochs;
 pub mod history;
+pub mod ledger;
 pub mod model;
 pub mod old_model;
 pub mod quorums;
 
 mod commits;
+pub mod court;
 mod disk;
 mod sends;
 mod server;
