@@ -13,6 +13,7 @@
 
 extern crate alloc;
 
+pub mod auth;
 pub mod codec;
 pub mod config;
 pub mod election;
@@ -22,12 +23,15 @@ pub mod io;
 pub mod jute;
 pub mod message;
 pub mod mutation;
+pub mod prepare;
 pub mod quorum;
+pub mod reads;
 pub mod replica;
 pub mod service;
 pub mod state;
 pub mod storage;
 pub mod time;
+pub mod watches;
 pub mod wire;
 
 pub use config::Config;

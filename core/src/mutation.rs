@@ -48,7 +48,8 @@ mod planted {
         M15 M16 M17 M18 M21 M22 M23 M24 M26 M28 M29 M32
         M33 M34 M36 M37 M40 M42 M45 M46 M47 M49 M51 M52
         M52b M53 M54 M56 M59 M60 M61 M62 M63 M64 M65 M66
-        M67 M76 M77
+        M67 M76 M77 M91 M94 M95 M96 M99 M111
+        M113 M114 M115 M116 M117
     }
 
     static PLANTED: AtomicUsize = AtomicUsize::new(0);

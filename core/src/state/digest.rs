@@ -8,6 +8,7 @@ use crc32fast::Hasher;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use super::Owner;
 use crate::wire::SessionId;
 
 /// What a node keeps besides its data and its access control list (client.md section 11).
@@ -31,6 +32,21 @@ pub struct StoredStat {
     pub aversion: i32,
     /// See [`super::Owner`].
     pub ephemeral_owner: i64,
+}
+
+impl StoredStat {
+    /// Whether the node, which has no children, is a container that was used or a node past its time
+    /// (client.md section 12). `never_used`: after so many milliseconds a container goes that never
+    /// had a child; 0 is never.
+    #[must_use]
+    pub fn may_go(&self, now_millis: i64, never_used: i64) -> bool {
+        let age = now_millis.saturating_sub(self.mtime);
+        match Owner::from_stored(self.ephemeral_owner) {
+            Owner::Container => self.cversion > 0 || (never_used != 0 && age > never_used),
+            Owner::TimeToLive(ttl) => age > ttl,
+            Owner::Nobody | Owner::Session(_) => false,
+        }
+    }
 }
 
 /// The CRC-32 of path and data, with which a node's digest begins. The root's path counts as empty.

@@ -25,6 +25,7 @@ mod tree;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
+use alloc::sync::Arc;
 
 pub use apply::{Outcome, Trigger};
 pub use digest::{StoredStat, digest_prefix, is_digested, node_digest, session_digest};
@@ -173,15 +174,7 @@ impl State {
     /// The containers and nodes with a time to live that may be deleted (client.md section 12).
     /// `never_used`: after so many milliseconds a container goes that never had a child; 0 is never.
     pub fn sweepable(&self, now_millis: i64, never_used: i64) -> impl Iterator<Item = String> {
-        let may_go = move |slot: &Slot| {
-            let age = now_millis.saturating_sub(slot.stat.mtime);
-            slot.children == 0
-                && match Owner::from_stored(slot.stat.ephemeral_owner) {
-                    Owner::Container => slot.stat.cversion > 0 || (never_used != 0 && age > never_used),
-                    Owner::TimeToLive(ttl) => age > ttl,
-                    Owner::Nobody | Owner::Session(_) => false,
-                }
-        };
+        let may_go = move |slot: &Slot| slot.children == 0 && slot.stat.may_go(now_millis, never_used);
         let numbers = self.mortal.iter().filter(move |number| may_go(self.tree.get(**number)));
         numbers.map(|number| self.tree.path(*number))
     }
@@ -190,6 +183,12 @@ impl State {
     #[must_use]
     pub fn quota_above(&self, path: &str) -> Option<Quota<'_>> {
         self.quotas.above(&self.tree, path)
+    }
+
+    /// What the subtree from `top` on holds, counted.
+    #[must_use]
+    pub fn usage(&self, top: &str) -> QuotaUsage {
+        quota::measured(&self.tree, top)
     }
 
     /// How many nodes there are. `znode_count` of mntr and srvr is one more, since ZooKeeper counts
@@ -303,9 +302,21 @@ impl<'a> Node<'a> {
         self.state.quotas.shown(&self.state.tree, self.number).or_else(|| self.slot.data.clone())
     }
 
+    /// The length of the data that are stored, in bytes.
+    #[must_use]
+    pub fn data_length(&self) -> i64 {
+        quota::length(self.slot)
+    }
+
     /// The access control list.
     #[must_use]
     pub fn acl(&self) -> &'a [Acl] {
+        self.shared_acl()
+    }
+
+    /// The access control list, to be kept.
+    #[must_use]
+    pub fn shared_acl(&self) -> &'a Arc<[Acl]> {
         self.state.acls.get(self.slot.acl)
     }
 

@@ -143,7 +143,8 @@ impl Quotas {
     }
 }
 
-fn measured(tree: &Tree, path: &str) -> QuotaUsage {
+/// What a subtree holds, counted.
+pub(super) fn measured(tree: &Tree, path: &str) -> QuotaUsage {
     let slots = tree.find(path).into_iter().flat_map(|top| tree.subtree(top));
     slots.fold(QuotaUsage::default(), |sum, slot| QuotaUsage {
         count: sum.count + 1,

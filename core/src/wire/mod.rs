@@ -10,6 +10,7 @@ mod frames;
 mod handshake;
 mod multi;
 mod opcode;
+mod password;
 mod records;
 mod request;
 mod response;
@@ -20,6 +21,7 @@ pub use frames::{FRAME_LIMIT, FrameTooLong, Frames};
 pub use handshake::{ConnectRequest, ConnectResponse, PASSWORD_BYTES};
 pub use multi::{MultiHeader, MultiRequest, MultiResult, encode_multi_results};
 pub use opcode::OpCode;
+pub use password::password;
 pub use records::{Acl, CreateMode, Id, Permissions, SessionId, Stat};
 pub use request::{
     AddWatch, Auth, CheckVersion, Create, CreateTtl, Delete, PathOnly, PathWatch, RequestHeader, SetAcl,
@@ -27,6 +29,6 @@ pub use request::{
 };
 pub use response::{
     EventType, GetAclResponse, GetChildren2Response, GetDataResponse, KeeperState, ReplyHeader, WatcherEvent,
-    reply, reply_error, xid,
+    notification, reply, reply_error, reply_with, xid,
 };
 pub use transaction::{Change, Origin, Transaction};

@@ -61,7 +61,7 @@ impl MultiRequest {
                     | OpCode::Delete
                     | OpCode::SetData
                     | OpCode::Check),
-                ) => writes.push(Write::read(op, &mut decoder)?),
+                ) => writes.push(Self::checked(Write::read(op, &mut decoder)?)?),
                 Some(op @ (OpCode::GetData | OpCode::GetChildren)) => {
                     let Read { path, .. } = decoder.read()?;
                     reads.push((op, path));
@@ -73,6 +73,18 @@ impl MultiRequest {
             (_, true) => Ok(Self::Writes(writes)),
             (true, false) => Ok(Self::Reads(reads)),
             (false, false) => Err(ErrorCode::MarshallingError),
+        }
+    }
+
+    /// What ZooKeeper refuses while it takes a multi apart, and so for all of it. It refuses a
+    /// single create like that with a code of its own.
+    fn checked(write: Write) -> Result<Write, ErrorCode> {
+        match &write {
+            Write::Create { op: OpCode::CreateTtl, .. } => Ok(write),
+            Write::Create { create, .. } if create.acl.is_none() || !matches!(create.flags, 0..=4) => {
+                Err(ErrorCode::MarshallingError)
+            }
+            _ => Ok(write),
         }
     }
 }

@@ -104,7 +104,7 @@ impl CreateMode {
     ///
     /// # Errors
     /// If there is none, or the operation cannot create such nodes: only create and create2 take
-    /// the flags 0 to 4 freely, as ZooKeeper's clients send them.
+    /// all flags, as ZooKeeper's clients send them, and then find out that a time to live is missing.
     pub fn from_flags(flags: i32, op: OpCode) -> Result<Self, ErrorCode> {
         let mode = Self {
             ephemeral: matches!(flags, 1 | 3),
@@ -115,7 +115,7 @@ impl CreateMode {
         let agreed = match op {
             OpCode::CreateTtl => mode.ttl,
             OpCode::CreateContainer => mode.container,
-            _ => matches!(flags, 0..=4),
+            _ => matches!(flags, 0..=6),
         };
         if agreed { Ok(mode) } else { Err(ErrorCode::BadArguments) }
     }

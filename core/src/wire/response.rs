@@ -105,7 +105,7 @@ pub struct GetAclResponse {
 
 /// A frame with its length, ready for the socket; `write` appends what is in it.
 pub(super) fn framed(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(128);
+    let mut bytes = Vec::with_capacity(256);
     bytes.extend_from_slice(&[0; 4]);
     write(&mut bytes);
     let length = i32::try_from(bytes.len() - 4).expect("an answer is smaller than two gigabytes");
@@ -113,13 +113,26 @@ pub(super) fn framed(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     bytes
 }
 
-/// The frame, with its length, of a successful answer or an event with this body.
+/// The frame, with its length, of a successful answer with this body.
 #[must_use]
 pub fn reply<T: Serialize + ?Sized>(xid: i32, zxid: i64, body: &T) -> Vec<u8> {
+    reply_with(xid, zxid, |bytes| jute::encode_into(bytes, body))
+}
+
+/// As [`reply`]; `write` appends the body.
+#[must_use]
+pub fn reply_with(xid: i32, zxid: i64, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     framed(|bytes| {
         jute::encode_into(bytes, &ReplyHeader { xid, zxid, err: 0 });
-        jute::encode_into(bytes, body);
+        write(bytes);
     })
+}
+
+/// The frame, with its length, that tells of an event which the transaction `zxid` caused, -1 if that is
+/// not known.
+#[must_use]
+pub fn notification(zxid: i64, event: EventType, path: &str) -> Vec<u8> {
+    reply(xid::NOTIFICATION, zxid, &WatcherEvent::new(event, path))
 }
 
 /// The frame, with its length, of a refusal.

@@ -1,0 +1,190 @@
+//! Turning requests into transactions, at the leader (zab.md section 6, "Prep").
+//!
+//! A write is decided once, by the leader, against the applied state and everything in flight. What
+//! it decided is a [`Transaction`], which every server applies without deciding anything. A write
+//! that is refused is a transaction too: it changes nothing, and whoever waits gets the error in
+//! the order of all writes (client.md section 5).
+
+mod nodes;
+mod outstanding;
+mod quotas;
+mod record;
+mod sessions;
+#[cfg(test)]
+mod tests;
+
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use self::outstanding::Outstanding;
+use self::quotas::QuotaRecord;
+use self::record::Record;
+use crate::config::ServiceSettings;
+use crate::identity::{Bytes, Zxid};
+use crate::mutated;
+use crate::state::State;
+use crate::wire::{Change, ErrorCode, Id, OpCode, Origin, SessionId, Transaction, Write};
+
+/// A write on its way to the leader. The server at which it arrived does not read it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriteRequest {
+    /// Who waits for it.
+    pub origin: Origin,
+    /// The session that asks; 0 for a new session and for what the leader asks of itself.
+    pub session: SessionId,
+    /// The client's number for it.
+    pub cxid: i32,
+    /// An [`OpCode`], or not.
+    pub op: i32,
+    /// The body of the request.
+    #[serde(with = "crate::codec::bytes")]
+    pub body: Bytes,
+    /// Who the client has proved to be.
+    pub identities: Vec<Id>,
+}
+
+/// The leader's speculative state: what proposals in flight will have changed, over the applied
+/// state. Lives as long as one leadership (bugs.md F11).
+#[derive(Debug)]
+pub struct Preparer {
+    settings: ServiceSettings,
+    /// Nodes by path; `None` for one that will be gone.
+    nodes: Outstanding<Arc<str>, Option<Record>>,
+    /// Sessions and their timeouts; `None` for one that will have ended.
+    sessions: Outstanding<SessionId, Option<i32>>,
+    /// Quotas by the topmost node of their subtree; `None` for one that will be gone. Only if they
+    /// are enforced.
+    quotas: Outstanding<Arc<str>, Option<QuotaRecord>>,
+    /// The digest of the state when everything in flight is applied, if anything is.
+    digest: Option<u64>,
+}
+
+impl Preparer {
+    /// With nothing in flight.
+    #[must_use]
+    pub fn new(settings: ServiceSettings) -> Self {
+        let (nodes, sessions, quotas) = Default::default();
+        Self { settings, nodes, sessions, quotas, digest: None }
+    }
+
+    /// Executes `request` as transaction `zxid` at `time`, in milliseconds since the Unix epoch,
+    /// against `state` and everything prepared before. `refused` says why the session may not write
+    /// now, if it may not.
+    pub fn prepare(
+        &mut self,
+        state: &State,
+        request: &WriteRequest,
+        refused: Option<ErrorCode>,
+        zxid: Zxid,
+        time: i64,
+    ) -> Transaction {
+        let mut step = Step { preparer: self, state, request, zxid, time, acl_bytes: 0 };
+        let change = refused.map_or_else(|| step.run(), Err);
+        let change = change.unwrap_or_else(|error| Change::Error(error.code()));
+        let session = match change {
+            Change::CreateSession { .. } => step.new_session(),
+            _ => request.session,
+        };
+        let changed = self.nodes.changed_by(zxid) || self.sessions.changed_by(zxid);
+        let digest = self.digest.filter(|_| changed);
+        Transaction { origin: request.origin, session, cxid: request.cxid, zxid, time, change, digest }
+    }
+
+    /// The state has caught up to `zxid`.
+    pub fn applied(&mut self, zxid: Zxid) {
+        self.nodes.applied(zxid);
+        self.sessions.applied(zxid);
+        self.quotas.applied(zxid);
+        if self.nodes.is_empty() && self.sessions.is_empty() {
+            self.digest = None;
+        }
+    }
+
+    /// The digest of the state when everything in flight is applied to `state` (invariants.md B16).
+    #[must_use]
+    pub fn digest(&self, state: &State) -> u64 {
+        self.digest.unwrap_or_else(|| state.digest())
+    }
+}
+
+/// One request being prepared.
+struct Step<'a> {
+    preparer: &'a mut Preparer,
+    state: &'a State,
+    request: &'a WriteRequest,
+    zxid: Zxid,
+    time: i64,
+    /// The size of its access control lists so far.
+    acl_bytes: usize,
+}
+
+impl Step<'_> {
+    fn run(&mut self) -> Result<Change, ErrorCode> {
+        let op = OpCode::from_code(self.request.op).ok_or(ErrorCode::Unimplemented)?;
+        let is_of_a_session = self.request.session != SessionId::default();
+        let allowed = match op {
+            OpCode::CreateSession | OpCode::DeleteContainer => !is_of_a_session,
+            // Alone it would be a transaction that changes nothing but that is no error either
+            // (ZOOKEEPER-2623).
+            OpCode::Check => mutated!(M95),
+            _ => op.is_write() && is_of_a_session,
+        };
+        if !allowed {
+            return Err(ErrorCode::Unimplemented);
+        }
+        if is_of_a_session && self.session_timeout().is_none() {
+            return Err(ErrorCode::SessionExpired);
+        }
+        match Write::decode(op, &self.request.body)? {
+            Write::Multi(writes) => Ok(self.multi(writes)),
+            write => self.write(write),
+        }
+    }
+
+    fn write(&mut self, write: Write) -> Result<Change, ErrorCode> {
+        match write {
+            Write::Create { op, create, ttl } => self.create(op, create, ttl),
+            Write::Delete(delete) => self.delete(delete),
+            Write::DeleteContainer(path) => self.delete_container(path),
+            Write::SetData(set) => self.set_data(set),
+            Write::SetAcl(set) => self.set_acl(set),
+            Write::Check(check) => self.check(check),
+            Write::Reconfig => Err(ErrorCode::ReconfigDisabled),
+            Write::CreateSession(timeout) => Ok(self.create_session(timeout)),
+            Write::CloseSession => Ok(self.close_session()),
+            Write::Multi(_) => Err(ErrorCode::MarshallingError),
+        }
+    }
+
+    /// All of `writes`, each seeing what those before it do, or none (client.md section 7).
+    fn multi(&mut self, writes: Vec<Write>) -> Change {
+        let digest = self.preparer.digest;
+        let count = writes.len();
+        let mut changes = Vec::with_capacity(count);
+        for write in writes {
+            match self.write(write) {
+                Ok(change) => changes.push(change),
+                Err(error) => {
+                    self.preparer.nodes.take_back(self.zxid);
+                    self.preparer.quotas.take_back(self.zxid);
+                    self.preparer.digest = digest;
+                    let failed = changes.len();
+                    changes = vec![Change::Error(0); count];
+                    changes[failed] = Change::Error(error.code());
+                    changes[failed + 1..].fill(Change::Error(ErrorCode::RuntimeInconsistency.code()));
+                    break;
+                }
+            }
+        }
+        Change::Multi(changes)
+    }
+
+    /// Adjusts the digest: something that added `before` to it adds `after` from now on.
+    fn adjust_digest(&mut self, before: u64, after: u64) {
+        let digest = self.preparer.digest(self.state);
+        self.preparer.digest = Some(digest.wrapping_sub(before).wrapping_add(after));
+    }
+}
