@@ -41,7 +41,7 @@ fn in_network(wanted: &str, address: &str) -> bool {
 ///
 /// # Errors
 /// If there is none.
-pub fn stored(acl: Option<Vec<Acl>>, identities: &[Id]) -> Result<Vec<Acl>, ErrorCode> {
+pub(super) fn stored(acl: Option<Vec<Acl>>, identities: &[Id]) -> Result<Vec<Acl>, ErrorCode> {
     let mut list: Vec<Acl> = Vec::new();
     let mut seen: Vec<Acl> = Vec::new();
     for entry in acl.unwrap_or_default() {
@@ -75,7 +75,7 @@ pub fn stored(acl: Option<Vec<Acl>>, identities: &[Id]) -> Result<Vec<Acl>, Erro
 
 /// The list as somebody without ADMIN sees it.
 #[must_use]
-pub fn masked(acl: &[Acl]) -> Vec<Acl> {
+pub(super) fn masked(acl: &[Acl]) -> Vec<Acl> {
     let mask = |entry: &Acl| {
         let mut entry = entry.clone();
         if entry.id.scheme == "digest" {

@@ -126,13 +126,9 @@ impl Model {
     }
 
     fn put(&mut self, zxid: Zxid, path: String, node: Option<Arc<Node>>) {
-        if let Some(node) = &node
-            && !self.nodes.contains_key(&path)
-            && path != "/"
-        {
+        if path != "/" && !self.nodes.contains_key(&path) {
             let name = path[path.rfind('/').map_or(0, |slash| slash + 1)..].to_owned();
             self.names.entry(parent(&path).to_owned()).or_default().insert(name);
-            debug_assert!(node.children >= 0);
         }
         if let Some(node) = node.as_ref().filter(|node| node.is_ephemeral()) {
             self.owned.entry(SessionId(node.owner)).or_default().insert(path.clone());

@@ -41,7 +41,7 @@ pub fn same(op: OpCode, one: &[u8], other: &[u8]) -> bool {
 fn sorted(op: OpCode, body: &[u8]) -> Option<Vec<u8>> {
     let mut decoder = jute::Decoder::new(body);
     let mut bytes = Vec::new();
-    let mut names = |decoder: &mut jute::Decoder<'_>, bytes: &mut Vec<u8>| {
+    let names = |decoder: &mut jute::Decoder<'_>, bytes: &mut Vec<u8>| {
         let mut names: Vec<String> = decoder.read().ok()?;
         names.sort_unstable();
         jute::encode_into(bytes, &names);
