@@ -64,6 +64,10 @@ impl Network {
             Some((address, bits)) => (address, Some(bits.parse().ok()?)),
             None => (text, None),
         };
+        // ZooKeeper takes no IPv6 address that ends in an IPv4 address.
+        if address.contains(':') && address.contains('.') {
+            return None;
+        }
         let address: IpAddr = address.parse().ok()?;
         let width = if address.is_ipv4() { 32 } else { 128 };
         let bits = bits.unwrap_or(width);

@@ -46,9 +46,15 @@ pub struct World {
 
 impl World {
     /// A world at its beginning. The servers start with its first events.
+    ///
+    /// # Panics
+    /// If no server can work with the settings.
     #[must_use]
     pub fn new(settings: Settings, seed: u64) -> Self {
         let ids: Vec<ServerId> = settings.ensemble.members.keys().copied().collect();
+        for id in &ids {
+            settings.config(*id, true).validate().expect("settings with which a server can work");
+        }
         let servers: Vec<Server> = ids.iter().map(|id| Server::new(*id, &settings, seed)).collect();
         let mut schedule = Schedule::default();
         let mut world = Self {

@@ -54,7 +54,7 @@ fn a_scheme_without_provider_matches_nobody() {
 
 /// What Apache ZooKeeper 3.9.5 says to each expression, and to the addresses 127.0.0.1, ::1,
 /// 10.1.2.3 and 2001:db8::7 against it. Not here, because different on purpose: it also takes
-/// numbers such as 01 and +4 within an IPv4 address, and refuses IPv4 within IPv6.
+/// numbers such as 01 and +4 within an IPv4 address.
 #[test]
 fn addresses_match_by_their_first_bits() {
     let cases = [
@@ -73,6 +73,8 @@ fn addresses_match_by_their_first_bits() {
         ("::1/128", true, "-T--"),
         ("::/0", true, "-T-T"),
         ("::/129", false, "----"),
+        ("::ffff:127.0.0.1", false, "----"),
+        ("::ffff:10.0.0.1/104", false, "----"),
         ("fe80::1%eth0", false, "----"),
         ("1.2.3", false, "----"),
         ("256.1.1.1", false, "----"),

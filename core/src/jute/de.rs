@@ -45,16 +45,16 @@ impl<'de> Decoder<'de> {
         Ok(i32::from_be_bytes(*bytes))
     }
 
-    /// A length or count that is not null.
-    fn length(&mut self) -> Result<usize, Error> {
+    /// A length or count that is not null; below that there is none.
+    fn length(&mut self) -> Result<Option<usize>, Error> {
         match self.int()? {
             -1 => Err(Error::Null),
-            length => usize::try_from(length).map_err(|_| Error::Length),
+            length => Ok(usize::try_from(length).ok()),
         }
     }
 
     fn buffer(&mut self) -> Result<&'de [u8], Error> {
-        let length = self.length()?;
+        let length = self.length()?.ok_or(Error::Length)?;
         self.take(length).map_err(|_| Error::Length)
     }
 }
@@ -152,8 +152,9 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         visitor.visit_newtype_struct(self)
     }
 
+    /// A count below -1 is no elements, as ZooKeeper reads it.
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let left = self.length()?;
+        let left = self.length()?.unwrap_or(0);
         visitor.visit_seq(Elements { decoder: self, left })
     }
 

@@ -31,7 +31,7 @@ pub use ser::Encoder;
 pub enum Error {
     /// The input ended within the record.
     End,
-    /// A length or count below -1, or beyond what is left of the input.
+    /// A length below -1, or beyond what is left of the input.
     Length,
     /// A null where the record has none.
     Null,
@@ -83,6 +83,22 @@ pub fn encode_into<T: Serialize + ?Sized>(bytes: &mut Vec<u8>, record: &T) {
 /// If there is none.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     Decoder::new(bytes).read()
+}
+
+/// For fields of type `String` that may be null, which is as good as empty.
+pub(crate) mod null_is_empty {
+    use alloc::string::String;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// As an option, since other formats than Jute mark one.
+    pub(crate) fn serialize<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+        Some(text).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+        Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+    }
 }
 
 /// For fields of type `Option<Bytes>`: a buffer that may be null.

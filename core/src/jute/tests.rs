@@ -64,6 +64,7 @@ fn impossible_lengths_are_refused_without_room_being_made_for_them() {
     assert_eq!(decode::<String>(&[0x7f, 0xff, 0xff, 0xff]), Err(Error::Length));
     assert_eq!(decode::<Vec<String>>(&[0x7f, 0xff, 0xff, 0xff]), Err(Error::End));
     assert_eq!(decode::<String>(&[0xff, 0xff, 0xff, 0xfe]), Err(Error::Length));
+    assert_eq!(decode::<Vec<String>>(&[0xff, 0xff, 0xff, 0xfe]), Ok(Vec::new()));
     assert_eq!(decode::<String>(&[0xff; 4]), Err(Error::Null));
     assert_eq!(decode::<i64>(&[0; 7]), Err(Error::End));
 }

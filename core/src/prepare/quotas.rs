@@ -76,7 +76,8 @@ impl Step<'_> {
     /// What the subtree from `top` on will hold, counted.
     fn usage(&self, top: &str) -> QuotaUsage {
         let mut usage = self.state.usage(top);
-        let is_below = |path: &str| path.strip_prefix(top).is_some_and(|rest| matches!(rest.get(..1), None | Some("/")));
+        let is_below =
+            |path: &str| path.strip_prefix(top).is_some_and(|rest| matches!(rest.get(..1), None | Some("/")));
         for (path, record) in self.preparer.nodes.iter().filter(|(path, _)| is_below(path)) {
             if let Some(applied) = self.state.node(path) {
                 usage.count -= 1;

@@ -93,7 +93,8 @@ impl<'a> ReadContext<'a> {
             }
             OpCode::GetAllChildrenNumber => {
                 let PathOnly { path } = body.read()?;
-                let descendants = self.readable(&path)?.descendants();
+                // ZooKeeper counts the root among its own descendants where it has its other name.
+                let descendants = self.readable(&path)?.descendants() + usize::from(path.is_empty());
                 reply(xid, zxid, &i32::try_from(descendants).unwrap_or(i32::MAX))
             }
             OpCode::GetEphemerals => {
@@ -119,17 +120,17 @@ impl<'a> ReadContext<'a> {
             }
             OpCode::AddWatch => {
                 let AddWatch { path, mode } = body.read()?;
-                self.add_watch(&path, mode)?;
+                self.add_watch(&path.unwrap_or_default(), mode)?;
                 reply(xid, zxid, &0_i32)
             }
             OpCode::CheckWatches => {
                 let WatcherType { path, kind } = body.read()?;
-                self.check_watches(&path, kind)?;
+                self.check_watches(&path.unwrap_or_default(), kind)?;
                 reply(xid, zxid, &())
             }
             OpCode::RemoveWatches => {
                 let WatcherType { path, kind } = body.read()?;
-                self.remove_watches(&path, kind)?;
+                self.remove_watches(&path.unwrap_or_default(), kind)?;
                 reply(xid, zxid, &())
             }
             OpCode::SetWatches => {

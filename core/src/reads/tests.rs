@@ -258,7 +258,7 @@ fn hashes_are_shown_to_administrators_only() {
 #[test]
 fn all_descendants_are_counted() {
     let mut server = Server::new();
-    for (path, expected) in [("/", 10_u8), ("/a", 1), ("/a/b", 0)] {
+    for (path, expected) in [("/", 10_u8), ("", 11), ("/a", 1), ("/a/b", 0)] {
         let body = server.ask(OpCode::GetAllChildrenNumber, &jute::encode(path));
         assert_eq!(body, Ok(vec![0, 0, 0, expected]));
     }
@@ -288,12 +288,12 @@ fn a_body_that_does_not_decode_is_a_marshalling_error() {
         OpCode::GetAcl,
         OpCode::GetAllChildrenNumber,
         OpCode::MultiRead,
-        OpCode::AddWatch,
-        OpCode::CheckWatches,
-        OpCode::RemoveWatches,
     ] {
         assert_eq!(server.ask(op, &null_path), Err(ErrorCode::MarshallingError), "{op:?}");
         assert_eq!(server.ask(op, b"\0\0"), Err(ErrorCode::MarshallingError), "{op:?}");
+    }
+    for op in [OpCode::AddWatch, OpCode::CheckWatches, OpCode::RemoveWatches] {
+        assert_eq!(server.ask(op, b"\0\0\0\x01/"), Err(ErrorCode::MarshallingError), "{op:?}");
     }
     // A null list.
     let null_list = [&[0; 8][..], &[0xff; 4], &[0; 20]].concat();
@@ -382,6 +382,16 @@ fn any_kind_of_watch_means_all_of_them() {
     assert_eq!(server.ask(OpCode::RemoveWatches, &any), Ok(vec![]));
     assert_eq!(server.watches.count(), 0);
     assert_eq!(server.ask(OpCode::RemoveWatches, &any), Err(ErrorCode::NoWatcher));
+}
+
+#[test]
+fn a_null_path_can_be_watched_but_never_hears_anything() {
+    let mut server = Server::new();
+    let null = |kind: i32| [&[0xff; 4][..], &kind.to_be_bytes()].concat();
+    assert_eq!(server.ask(OpCode::CheckWatches, &null(3)), Err(ErrorCode::NoWatcher));
+    assert_eq!(server.ask(OpCode::RemoveWatches, &null(3)), Err(ErrorCode::NoWatcher));
+    assert_eq!(server.ask(OpCode::AddWatch, &null(0)), Ok(vec![0; 4]));
+    server.watches.trigger(EventType::NodeDataChanged, "/", &mut |_| panic!("nobody watches the root"));
 }
 
 #[test]

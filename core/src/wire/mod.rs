@@ -32,3 +32,6 @@ pub use response::{
     notification, reply, reply_error, reply_with, xid,
 };
 pub use transaction::{Change, Origin, Transaction};
+
+#[cfg(test)]
+mod tests;

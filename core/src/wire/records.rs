@@ -23,12 +23,14 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// Somebody, as a scheme knows them.
+/// Somebody, as a scheme knows them. Null is read as the empty string, which no scheme is named.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Id {
     /// `world`, `digest`, `ip`, ...
+    #[serde(with = "crate::jute::null_is_empty")]
     pub scheme: String,
     /// What the scheme calls them.
+    #[serde(with = "crate::jute::null_is_empty")]
     pub id: String,
 }
 

@@ -1,5 +1,5 @@
-//! What clients ask (client.md section 5). A null path does not decode, which is what ZooKeeper
-//! answers to one; everything else that may be null is an `Option`.
+//! What clients ask (client.md section 5). A null path does not decode, which is mostly what
+//! ZooKeeper answers to one; everything else that may be null is an `Option`.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -105,9 +105,9 @@ pub struct CheckVersion {
 /// checkWatches, removeWatches: the kind of watch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatcherType<'a> {
-    /// The node.
+    /// The node. Any text will do, and null too.
     #[serde(borrow)]
-    pub path: Cow<'a, str>,
+    pub path: Option<Cow<'a, str>>,
     /// 1 children, 2 data, 3 any, 4 persistent, 5 persistent recursive.
     pub kind: i32,
 }
@@ -115,9 +115,9 @@ pub struct WatcherType<'a> {
 /// addWatch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddWatch<'a> {
-    /// The node.
+    /// The node. Any text will do, and null too.
     #[serde(borrow)]
-    pub path: Cow<'a, str>,
+    pub path: Option<Cow<'a, str>>,
     /// 0 persistent, 1 persistent recursive.
     pub mode: i32,
 }
@@ -127,7 +127,8 @@ pub struct AddWatch<'a> {
 pub struct Auth {
     /// 0.
     pub kind: i32,
-    /// The scheme.
+    /// The scheme; null is read as one that does not exist.
+    #[serde(with = "jute::null_is_empty")]
     pub scheme: String,
     /// What the scheme asks for.
     #[serde(with = "jute::buffer")]

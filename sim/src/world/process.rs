@@ -68,9 +68,9 @@ impl World {
             && server.disk_random.chance(500)
         {
             // Nobody is left to hear how it went.
-            let _ = server.disk.apply(&asked.operation, &mut server.disk_random);
+            let result = server.disk.apply(&asked.operation, &mut server.disk_random);
             if is_sync(&asked.operation) {
-                ghost.durable(server.id, &asked.operation, &server.disk)?;
+                ghost.durable(server.id, &asked.operation, result.is_err(), &server.disk)?;
             }
         }
         server.misdirects = false;
@@ -201,7 +201,7 @@ impl World {
         let result = server.disk.apply(&asked.operation, &mut server.disk_random);
         // A sync that fails may have made a part durable.
         if is_sync(&asked.operation) {
-            ghost.durable(server.id, &asked.operation, &server.disk)?;
+            ghost.durable(server.id, &asked.operation, result.is_err(), &server.disk)?;
         }
         server.work_on_disk(*now, at, schedule);
         if server.misdirects && matches!(asked.operation, FileOperation::Write { .. }) {

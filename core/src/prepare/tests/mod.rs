@@ -1,7 +1,9 @@
 mod create;
+mod model;
 mod multi;
 mod nodes;
 mod quotas;
+mod random;
 mod sessions;
 
 use alloc::collections::VecDeque;

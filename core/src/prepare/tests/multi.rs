@@ -33,7 +33,8 @@ fn a_multi_that_fails_says_which_operation_failed_and_changes_nothing() {
     let session = leader.session();
     leader.done(session, [create("/p", 0)]);
     let before = alloc::format!("{:?}", leader.preparer);
-    let operations = [create("/p/a", 0), create("/p/s-", 2), create("/e", 1), check("/p", 3), delete("/p/a", 0)];
+    let operations =
+        [create("/p/a", 0), create("/p/s-", 2), create("/e", 1), check("/p", 3), delete("/p/a", 0)];
     assert_eq!(leader.write(session, multi(operations)), errors(&[0, 0, 0, -103, -2]));
     assert_eq!(alloc::format!("{:?}", leader.preparer), before);
     assert_eq!(leader.in_flight[0].digest, None);
@@ -50,7 +51,8 @@ fn what_was_in_flight_before_a_failed_multi_stays_in_flight() {
     leader.write(session, create("/p/s-", 2)).unwrap();
     leader.write(session, set_data("/p", "x", 0)).unwrap();
     let before = alloc::format!("{:?}", leader.preparer);
-    let operations = [create("/p/s-", 2), set_data("/p", "y", 1), delete("/p/s-0000000000", 0), check("/", 1)];
+    let operations =
+        [create("/p/s-", 2), set_data("/p", "y", 1), delete("/p/s-0000000000", 0), check("/", 1)];
     assert_eq!(leader.write(session, multi(operations)), errors(&[0, 0, 0, -103]));
     assert_eq!(alloc::format!("{:?}", leader.preparer), before);
     assert_eq!(created(leader.write(session, create("/p/s-", 2))), "/p/s-0000000001");

@@ -5,10 +5,7 @@ fn with_nodes(perms: i32) -> (Leader, SessionId) {
     let mut leader = Leader::default();
     let session = leader.session();
     let closed = Some(vec![acl(perms, "world", "anyone")]);
-    leader.done(
-        session,
-        [create("/p", 0), create("/p/x", 0), create("/closed", 0), create("/closed/x", 0)],
-    );
+    leader.done(session, [create("/p", 0), create("/p/x", 0), create("/closed", 0), create("/closed/x", 0)]);
     leader.done(session, [set_acl("/closed", closed, 0)]);
     (leader, session)
 }
