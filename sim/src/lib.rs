@@ -17,7 +17,6 @@ pub mod fault;
 pub mod ghost;
 pub mod grid;
 pub mod liveness;
-pub mod load;
 pub mod network;
 pub mod plan;
 pub mod random;

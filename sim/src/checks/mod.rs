@@ -38,8 +38,6 @@ pub mod n06_eventual_expiry;
 pub mod n09_single_owner;
 pub mod n10_password;
 pub mod n12_equal_sessions;
-pub mod old_b16;
-pub mod old_l_clients;
 pub mod r01_recoverability;
 pub mod r02_durable_quorum;
 pub mod r03_any_election;

@@ -15,6 +15,8 @@ mod workload;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use zabrus_core::io::ClientId;
 use zabrus_core::wire::{ConnectRequest, OpCode, RequestHeader, SessionId, WatcherType, xid};
 use zabrus_core::{Bytes, Duration, Instant, jute};
@@ -358,7 +360,7 @@ impl Clients {
         if !matches!(number, xid::PING | xid::AUTH) {
             let removes = (ask.op == OpCode::RemoveWatches.code()).then(|| {
                 let path = jute::Decoder::new(&ask.body).read::<WatcherType<'_>>();
-                path.map_or(String::new(), |watch| watch.path.into_owned())
+                path.ok().and_then(|watch| watch.path).map_or(String::new(), Cow::into_owned)
             });
             let waiting = Waiting { op: ask.op, watch: ask.watch, removes };
             line.waiting.push_back(waiting);

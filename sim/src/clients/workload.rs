@@ -261,14 +261,14 @@ impl Workload<'_> {
         match self.random.below(5) {
             0 | 1 => {
                 let mode = self.random.below(2) as i32;
-                let body = jute::encode(&AddWatch { path: path.as_str().into(), mode });
+                let body = jute::encode(&AddWatch { path: Some(path.as_str().into()), mode });
                 let kind = if mode == 0 { Kind::Persistent } else { Kind::Recursive };
                 Ask { watch: Some((kind, path)), ..Ask::new(OpCode::AddWatch, body) }
             }
             dice => {
                 let kind = self.random.range(1..=6) as i32;
                 let op = if dice == 2 { OpCode::CheckWatches } else { OpCode::RemoveWatches };
-                Ask::new(op, jute::encode(&WatcherType { path: path.into(), kind }))
+                Ask::new(op, jute::encode(&WatcherType { path: Some(path.into()), kind }))
             }
         }
     }

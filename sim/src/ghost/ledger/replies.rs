@@ -260,14 +260,15 @@ impl Watches {
         Ok(match op {
             OpCode::CheckWatches | OpCode::RemoveWatches => match decoder.read::<WatcherType<'_>>() {
                 Ok(WatcherType { path, kind }) => match kinds(kind) {
-                    Some(kinds) if op == OpCode::CheckWatches => found(self.has(&path, kinds)),
-                    Some(kinds) => found(self.disarm(&path, kinds)),
+                    _ if path.is_none() => Err(ErrorCode::MarshallingError),
+                    Some(kinds) if op == OpCode::CheckWatches => found(self.has(&path.unwrap_or_default(), kinds)),
+                    Some(kinds) => found(self.disarm(&path.unwrap_or_default(), kinds)),
                     None => Err(ErrorCode::MarshallingError),
                 },
                 Err(error) => Err(error.into()),
             },
             OpCode::AddWatch => match decoder.read::<AddWatch<'_>>() {
-                Ok(AddWatch { path, mode: mode @ (0 | 1) }) => {
+                Ok(AddWatch { path: Some(path), mode: mode @ (0 | 1) }) => {
                     self.arm(&path, if mode == 0 { PERSISTENT } else { RECURSIVE });
                     Ok(jute::encode(&0i32))
                 }
