@@ -7,7 +7,8 @@ use zabrus_core::event::Role;
 use zabrus_core::message::{LinkIncarnation, Notification, Vote};
 use zabrus_core::replica::Status;
 use zabrus_core::storage::{Epochs, FileName, FileOperation, OperationId, Standing};
-use zabrus_core::{Epoch, Position, ServerId, Zxid};
+use zabrus_core::wire::SessionId;
+use zabrus_core::{Epoch, Instant, Position, ServerId, Zxid};
 
 use super::durable::Durable;
 use crate::checks::Rule;
@@ -98,6 +99,10 @@ pub(super) struct Life {
     /// Round and vote of the present look, and how it moved between equal votes.
     pub(super) look: Option<(u64, Option<Vote>)>,
     pub(super) links: BTreeMap<ServerId, LinkFacts>,
+    /// Since when it serves as a leader.
+    pub(super) serves_since: Option<Instant>,
+    /// When it last heard of each session as the leader (N5).
+    pub(super) heard_sessions: BTreeMap<SessionId, Instant>,
     pub(super) steps: u64,
 }
 
