@@ -1,9 +1,12 @@
 //! What a server is told at its start.
 
 use alloc::string::String;
+use core::fmt;
+use core::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
+use crate::codec::RECORD_LIMIT;
 use crate::identity::ServerId;
 use crate::quorum::Ensemble;
 use crate::time::Duration;
@@ -21,7 +24,12 @@ pub enum ElectionAlgorithm {
     External,
 }
 
-/// The settings of one server. Times are spans; limits called `*_limit` count ticks.
+/// The largest [`Config::chunk_bytes`]: what surrounds a chunk in a frame needs far less than the rest of
+/// what a frame can carry.
+pub const CHUNK_LIMIT: usize = RECORD_LIMIT / 4;
+
+/// The settings of one server. Times are spans; limits called `*_limit` count ticks. Whoever takes them from
+/// an operator asks [`Config::validate`] before the server starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
     /// This server.
@@ -39,7 +47,7 @@ pub struct Config {
     /// How long an election waits for better votes once it has a quorum; also the first resend
     /// interval, which doubles up to `election_backoff_max` (R15).
     pub finalize_wait: Duration,
-    /// The longest silence before votes are sent again.
+    /// The longest silence before votes are sent again; not below `finalize_wait`.
     pub election_backoff_max: Duration,
     /// How many committed transactions stay in memory to synchronize learners from.
     pub sync_window: usize,
@@ -52,9 +60,9 @@ pub struct Config {
     pub snapshots_kept: usize,
     /// A log segment is closed when it has grown beyond this many bytes.
     pub segment_bytes: u64,
-    /// Log space that is allocated ahead, in bytes (`preAllocSize`).
+    /// Log space that is allocated ahead, in bytes (`preAllocSize`), at most a segment; 0 switches it off.
     pub preallocate_bytes: u64,
-    /// The largest chunk of a snapshot, in bytes.
+    /// The largest chunk of a snapshot, in bytes, at most [`CHUNK_LIMIT`].
     pub chunk_bytes: usize,
     /// The largest counter of a zxid; the leader that reaches it steps down (R14,
     /// ZOOKEEPER-1277).
@@ -150,5 +158,156 @@ impl Config {
             link_checks: true,
             service: ServiceSettings::new(Duration::from_millis(2_000)),
         }
+    }
+    /// Whether a server can work with these settings.
+    ///
+    /// # Errors
+    /// The first setting with which it cannot.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        if !self.ensemble.members.contains_key(&self.id) {
+            return Err(ConfigError::NotAMember(self.id));
+        }
+        if !self.ensemble.voters().any(|voter| self.ensemble.may_lead(voter)) {
+            return Err(ConfigError::NobodyMayLead);
+        }
+        let finalize_wait = self.finalize_wait.as_millis();
+        let any = 1..=u64::MAX;
+        let ranges: [(&'static str, u64, RangeInclusive<u64>); 10] = [
+            ("tick_time", self.tick_time.as_millis(), any.clone()),
+            ("init_limit", self.init_limit.into(), any.clone()),
+            ("sync_limit", self.sync_limit.into(), any.clone()),
+            ("finalize_wait", finalize_wait, any.clone()),
+            ("election_backoff_max", self.election_backoff_max.as_millis(), finalize_wait..=u64::MAX),
+            ("snapshot_interval", self.snapshot_interval, any.clone()),
+            ("snapshots_kept", self.snapshots_kept as u64, any.clone()),
+            // Recovery reads a segment as a whole.
+            ("segment_bytes", self.segment_bytes, 1..=u64::from(u32::MAX)),
+            ("chunk_bytes", self.chunk_bytes as u64, 1..=CHUNK_LIMIT as u64),
+            ("counter_limit", self.counter_limit.into(), any),
+        ];
+        match ranges.into_iter().find(|(_, value, range)| !range.contains(value)) {
+            None => Ok(()),
+            Some((setting, value, range)) => Err(ConfigError::OutOfRange { setting, value, range }),
+        }
+    }
+}
+
+/// A setting with which no server can work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConfigError {
+    /// The server does not belong to its own ensemble.
+    NotAMember(ServerId),
+    /// The ensemble has no voter, or none with weight.
+    NobodyMayLead,
+    /// A number is too small or too large.
+    OutOfRange {
+        /// The field of [`Config`].
+        setting: &'static str,
+        /// What it is; times in milliseconds.
+        value: u64,
+        /// What it may be.
+        range: RangeInclusive<u64>,
+    },
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAMember(server) => write!(f, "server {server} is not in its ensemble: add it"),
+            Self::NobodyMayLead => f.write_str("nobody may lead; expected a voter with a weight above 0"),
+            Self::OutOfRange { setting, value, range } => {
+                write!(f, "`{setting}` is {value}; expected ")?;
+                match (range.start(), range.end()) {
+                    (least, &u64::MAX) => write!(f, "at least {least}"),
+                    (least, most) => write!(f, "{least} to {most}"),
+                }
+            }
+        }
+    }
+}
+
+impl core::error::Error for ConfigError {}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+    use crate::identity::{Epoch, Zxid};
+    use crate::message::{Frame, LinkIncarnation, Message};
+
+    /// What is said about the defaults of one server of three after `change`.
+    fn complaint(change: impl FnOnce(&mut Config)) -> Option<String> {
+        let mut config = Config::new(ServerId(1), Ensemble::plain(3, 1));
+        change(&mut config);
+        config.validate().err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_defaults_and_the_ends_of_each_range_are_accepted() {
+        assert_eq!(complaint(|_| {}), None);
+        assert_eq!(complaint(|config| config.id = ServerId(4)), None, "an observer");
+        assert_eq!(
+            complaint(|config| {
+                config.tick_time = Duration::from_millis(1);
+                (config.init_limit, config.sync_limit) = (1, 1);
+                (config.finalize_wait, config.election_backoff_max) = (config.tick_time, config.tick_time);
+                (config.sync_window, config.disk_sync_percent) = (0, 0);
+                (config.snapshot_interval, config.snapshots_kept) = (1, 1);
+                (config.segment_bytes, config.preallocate_bytes) = (1, 0);
+                (config.chunk_bytes, config.counter_limit) = (1, 1);
+            }),
+            None
+        );
+        assert_eq!(
+            complaint(|config| {
+                config.tick_time = Duration(u64::MAX);
+                (config.init_limit, config.sync_limit) = (u32::MAX, u32::MAX);
+                (config.finalize_wait, config.election_backoff_max) = (config.tick_time, config.tick_time);
+                (config.sync_window, config.disk_sync_percent) = (usize::MAX, u32::MAX);
+                (config.snapshot_interval, config.snapshots_kept) = (u64::MAX, usize::MAX);
+                (config.segment_bytes, config.preallocate_bytes) = (u32::MAX.into(), u64::MAX);
+                (config.chunk_bytes, config.counter_limit) = (CHUNK_LIMIT, u32::MAX);
+            }),
+            None
+        );
+    }
+
+    #[test]
+    fn every_mistake_is_told_with_what_was_expected() {
+        let told = |change: &dyn Fn(&mut Config), expected: &str| {
+            assert_eq!(complaint(|config| change(config)).as_deref(), Some(expected));
+        };
+        told(&|c| c.id = ServerId(5), "server 5 is not in its ensemble: add it");
+        let nobody = "nobody may lead; expected a voter with a weight above 0";
+        told(&|c| (c.id, c.ensemble) = (ServerId(1), Ensemble::plain(0, 1)), nobody);
+        let weightless = |c: &mut Config| {
+            c.ensemble.hierarchical = true;
+            c.ensemble.members.values_mut().for_each(|member| member.weight = 0);
+        };
+        told(&weightless, nobody);
+        told(&|c| c.tick_time = Duration(999), "`tick_time` is 0; expected at least 1");
+        told(&|c| c.init_limit = 0, "`init_limit` is 0; expected at least 1");
+        told(&|c| c.sync_limit = 0, "`sync_limit` is 0; expected at least 1");
+        told(&|c| c.finalize_wait = Duration::ZERO, "`finalize_wait` is 0; expected at least 1");
+        let backoff = "`election_backoff_max` is 199; expected at least 200";
+        told(&|c| c.election_backoff_max = Duration::from_millis(199), backoff);
+        told(&|c| c.snapshot_interval = 0, "`snapshot_interval` is 0; expected at least 1");
+        told(&|c| c.snapshots_kept = 0, "`snapshots_kept` is 0; expected at least 1");
+        told(&|c| c.segment_bytes = 0, "`segment_bytes` is 0; expected 1 to 4294967295");
+        told(&|c| c.segment_bytes = 1 << 32, "`segment_bytes` is 4294967296; expected 1 to 4294967295");
+        told(&|c| c.chunk_bytes = 0, "`chunk_bytes` is 0; expected 1 to 16777216");
+        told(&|c| c.chunk_bytes = CHUNK_LIMIT + 1, "`chunk_bytes` is 16777217; expected 1 to 16777216");
+        told(&|c| c.counter_limit = 0, "`counter_limit` is 0; expected at least 1");
+    }
+
+    #[test]
+    fn a_frame_carries_the_largest_chunk() {
+        let (label, bytes) = (Zxid(u64::MAX), alloc::vec![0; CHUNK_LIMIT].into());
+        let message =
+            Message::SnapChunk { epoch: Epoch(u32::MAX), label, index: u64::MAX, bytes, last: true };
+        let link = LinkIncarnation { boot: u64::MAX, attempt: u64::MAX };
+        let frame = Frame::Data { link, boot: u64::MAX, sequence: u64::MAX, message };
+        assert!(Frame::decode(&frame.encode()) == Ok(frame));
     }
 }

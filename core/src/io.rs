@@ -4,6 +4,7 @@
 //! by itself whatever depends on durability.
 
 use alloc::string::String;
+use core::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -53,7 +54,14 @@ pub enum Input {
     },
     /// A disk operation is done or failed.
     Disk(DiskCompletion),
-    /// One encoded [`crate::service::Request`] arrived from a client.
+    /// A client opened a connection.
+    ClientConnected {
+        /// The connection.
+        client: ClientId,
+        /// Where it comes from.
+        address: IpAddr,
+    },
+    /// One whole frame arrived from a client, as [`crate::wire::Frames`] gives it: without its length.
     ClientFrame {
         /// The connection on which it came.
         client: ClientId,
@@ -99,12 +107,22 @@ pub enum Output {
     },
     /// Carry out a file operation, after all earlier ones, and report its completion.
     Disk(DiskOperation),
-    /// Send an encoded [`crate::service::Response`] to a client.
+    /// Send a frame to a client.
     ClientFrame {
         /// The client's connection.
         client: ClientId,
-        /// The bytes.
+        /// The frame with its length.
         bytes: Bytes,
+    },
+    /// Read nothing more from a client for now; what was read already may still be handed in.
+    ClientPause {
+        /// The client's connection.
+        client: ClientId,
+    },
+    /// Read from it again.
+    ClientResume {
+        /// The client's connection.
+        client: ClientId,
     },
     /// Close a client's connection, after everything that was sent on it before.
     ClientClose {

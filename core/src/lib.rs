@@ -14,6 +14,7 @@
 extern crate alloc;
 
 pub mod auth;
+pub mod clients;
 pub mod codec;
 pub mod config;
 pub mod election;
@@ -27,14 +28,13 @@ pub mod prepare;
 pub mod quorum;
 pub mod reads;
 pub mod replica;
-pub mod service;
 pub mod state;
 pub mod storage;
 pub mod time;
 pub mod watches;
 pub mod wire;
 
-pub use config::Config;
+pub use config::{Config, ConfigError};
 pub use identity::{Bytes, Epoch, HistoryDigest, Position, ServerId, Zxid};
 pub use io::{Input, Output};
 pub use replica::Replica;

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, DecodeError};
 use crate::identity::{Bytes, Epoch, Position, ServerId, Zxid};
+use crate::io::ClientId;
 use crate::storage::Standing;
+use crate::wire::SessionId;
 
 /// One incarnation of a link: drawn by the learner when it opens it, and ordered within one boot
 /// of the learner.
@@ -267,6 +269,22 @@ pub enum Message {
         sequence: u64,
         /// The last committed transaction.
         committed: Zxid,
+        /// In the answer, the sessions of which the learner heard since its last answer
+        /// (client.md section 17.2).
+        touched: Vec<SessionId>,
+    },
+    /// REVALIDATE: a client came to the learner with its session, and the leader's answer.
+    Revalidate {
+        /// The leader's epoch.
+        epoch: Epoch,
+        /// The client's connection there.
+        client: ClientId,
+        /// The session.
+        session: SessionId,
+        /// The negotiated timeout, in milliseconds.
+        timeout: i32,
+        /// In the answer, whether the session lives; in the question `None`.
+        lives: Option<bool>,
     },
     /// REQUEST: a write that a learner passes on for its client.
     Request {
@@ -275,7 +293,7 @@ pub enum Message {
         /// The learner's number for it, from 1 within the link: the leader executes each once
         /// (R13).
         number: u64,
-        /// An encoded [`crate::service::Write`].
+        /// An encoded [`crate::prepare::WriteRequest`].
         #[serde(with = "crate::codec::bytes")]
         payload: Bytes,
     },
@@ -312,6 +330,7 @@ impl Message {
             | Self::Ack { epoch, .. }
             | Self::UpToDate { epoch, .. }
             | Self::Ping { epoch, .. }
+            | Self::Revalidate { epoch, .. }
             | Self::Request { epoch, .. }
             | Self::Sync { epoch, .. } => Some(*epoch),
         }

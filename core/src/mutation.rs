@@ -1,6 +1,7 @@
 //! Deliberate bugs: each is one branch in the core, taken only in builds with the feature
 //! `mutants`, to measure what the simulator sees. The catalogue is the project's list of real
-//! bugs of other servers.
+//! bugs of other servers. From Z01 on they are mistakes of our own that the simulator once found; the
+//! scenario that kills one tells its story.
 //!
 //! In a normal build [`mutated!`](crate::mutated) is a constant `false` and nothing of this is left.
 
@@ -48,8 +49,8 @@ mod planted {
         M15 M16 M17 M18 M21 M22 M23 M24 M26 M28 M29 M32
         M33 M34 M36 M37 M40 M42 M45 M46 M47 M49 M51 M52
         M52b M53 M54 M56 M59 M60 M61 M62 M63 M64 M65 M66
-        M67 M76 M77 M91 M94 M95 M96 M99 M111
-        M113 M114 M115 M116 M117
+        M67 M76 M77 M91 M94 M95 M96 M99 M111 M113 M114 M115
+        M116 M117 M118 M119 M126 Z01 Z02 Z03 Z04 Z05
     }
 
     static PLANTED: AtomicUsize = AtomicUsize::new(0);

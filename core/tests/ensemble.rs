@@ -4,16 +4,18 @@
 mod common;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use common::Disk;
+use common::client::{Reply, create, get_data, hello, sync};
 use zabrus_core::config::Config;
 use zabrus_core::event::{Phase, Role};
 use zabrus_core::io::{ClientId, ConnectionId};
 use zabrus_core::quorum::Ensemble;
-use zabrus_core::service::{Answer, Change, Operation, Request, Response};
 use zabrus_core::storage::{DiskCompletion, Recovered, recover};
-use zabrus_core::{Duration, Input, Instant, Now, Output, Replica, ServerId, codec};
+use zabrus_core::wire::GetDataResponse;
+use zabrus_core::{Duration, Input, Instant, Now, Output, Replica, ServerId};
 
 struct World {
     ensemble: Ensemble,
@@ -21,7 +23,10 @@ struct World {
     replicas: BTreeMap<ServerId, Replica>,
     disks: BTreeMap<ServerId, Disk>,
     inputs: VecDeque<(ServerId, Input)>,
-    responses: Vec<(ServerId, ClientId, Response)>,
+    /// The client of each server, if it has a session.
+    clients: BTreeMap<ServerId, ClientId>,
+    last_client: u64,
+    answers: Vec<(ClientId, Vec<u8>)>,
     starts: u64,
     settings: fn(&mut Config),
 }
@@ -34,7 +39,9 @@ impl World {
             replicas: BTreeMap::new(),
             disks: BTreeMap::new(),
             inputs: VecDeque::new(),
-            responses: Vec::new(),
+            clients: BTreeMap::new(),
+            last_client: 0,
+            answers: Vec::new(),
             starts: 0,
             settings: |_| {},
         }
@@ -62,6 +69,7 @@ impl World {
     fn stop(&mut self, id: u64) {
         let id = ServerId(id);
         self.replicas.remove(&id);
+        self.clients.remove(&id);
         self.inputs.retain(|(to, _)| *to != id);
         for peer in self.replicas.keys().copied().collect::<Vec<_>>() {
             // Numbers only grow: the newest connection between two servers is the later start's.
@@ -85,8 +93,9 @@ impl World {
                     self.inputs.push_back((id, Input::Disk(completion)));
                 }
                 Output::ClientFrame { client, bytes } => {
-                    self.responses.push((id, client, codec::decode(&bytes).unwrap()));
+                    self.answers.push((client, bytes.to_vec()));
                 }
+                Output::ClientClose { client } => self.clients.retain(|_, known| *known != client),
                 Output::Halt { reason } => panic!("server {id} halted: {reason}"),
                 _ => {}
             }
@@ -132,17 +141,35 @@ impl World {
         self.replicas[&ServerId(id)].status().role
     }
 
-    fn ask(&mut self, server: u64, xid: u64, operation: Operation) -> Option<Response> {
-        let bytes = Arc::from(codec::encode(&Request { xid, operation }));
-        self.inputs.push_back((ServerId(server), Input::ClientFrame { client: ClientId(1), bytes }));
-        self.responses.clear();
-        self.run(Duration::from_millis(100));
-        self.responses.pop().map(|(_, _, response)| response)
+    /// What the client of a server, which asks for a session first, hears when it says `frame`.
+    fn ask(&mut self, server: u64, frame: Vec<u8>) -> Option<Reply> {
+        let server = ServerId(server);
+        if !self.clients.contains_key(&server) {
+            self.last_client += 1;
+            let client = ClientId(self.last_client);
+            self.clients.insert(server, client);
+            let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+            self.inputs.push_back((server, Input::ClientConnected { client, address }));
+            self.say(server, hello())?;
+        }
+        self.say(server, frame).map(|answer| Reply::read(&answer))
     }
 
-    fn create(&mut self, server: u64, number: u64) -> Option<Response> {
-        let data = Arc::from(vec![number as u8; 50]);
-        self.ask(server, number, Operation::Change(Change::Create { path: format!("/n{number}"), data }))
+    fn say(&mut self, server: ServerId, frame: Vec<u8>) -> Option<Vec<u8>> {
+        let client = *self.clients.get(&server)?;
+        self.inputs.push_back((server, Input::ClientFrame { client, bytes: frame.into() }));
+        self.answers.clear();
+        self.run(Duration::from_millis(100));
+        let at = self.answers.iter().position(|(to, _)| *to == client)?;
+        Some(self.answers.swap_remove(at).1)
+    }
+
+    fn create(&mut self, server: u64, number: u64) -> Option<Reply> {
+        self.ask(server, create(1, &format!("/n{number}"), &[number as u8; 50]))
+    }
+
+    fn has(&mut self, server: u64, path: &str) -> bool {
+        self.ask(server, get_data(2, path)).is_some_and(|reply| reply.is_ok())
     }
 
     fn assert_equal(&self) {
@@ -162,13 +189,13 @@ fn three_servers_elect_the_largest_id_and_serve_on_each() {
     world.seconds(3);
     assert_eq!(world.leader(), Some(3));
     for server in 1..=3 {
-        let response = world.create(server, server).unwrap();
-        assert!(matches!(response.result, Ok(Answer::Changed { version: 0, .. })), "{response:?}");
+        let reply = world.create(server, server).unwrap();
+        assert!(reply.is_ok(), "{reply:?}");
+        assert_eq!(reply.body::<String>(), format!("/n{server}"));
     }
-    let read = world.ask(1, 9, Operation::Get { path: "/n3".into() }).unwrap();
-    assert!(matches!(read.result, Ok(Answer::Data { .. })), "{read:?}");
-    let synced = world.ask(2, 10, Operation::Sync).unwrap();
-    assert_eq!(synced.result, Ok(Answer::Synced));
+    let read = world.ask(1, get_data(9, "/n3")).unwrap();
+    assert_eq!(read.body::<GetDataResponse>().data.as_deref(), Some(&[3; 50][..]));
+    assert!(world.ask(2, sync(10)).unwrap().is_ok());
     world.assert_equal();
 }
 
@@ -178,12 +205,12 @@ fn one_server_alone_is_its_own_quorum() {
     world.start(1);
     world.seconds(1);
     assert_eq!(world.leader(), Some(1));
-    assert!(world.create(1, 1).unwrap().result.is_ok());
-    assert_eq!(world.ask(1, 2, Operation::Sync).unwrap().result, Ok(Answer::Synced));
+    assert!(world.create(1, 1).unwrap().is_ok());
+    assert!(world.ask(1, sync(2)).unwrap().is_ok());
     world.stop(1);
     world.start(1);
     world.seconds(1);
-    assert!(world.ask(1, 3, Operation::Get { path: "/n1".into() }).unwrap().result.is_ok());
+    assert!(world.has(1, "/n1"));
 }
 
 #[test]
@@ -192,7 +219,7 @@ fn an_observer_follows_and_serves_but_is_no_part_of_a_quorum() {
     (1..=4).for_each(|id| world.start(id));
     world.seconds(3);
     assert_eq!(world.role(4), Role::Observing);
-    assert!(world.create(4, 1).unwrap().result.is_ok());
+    assert!(world.create(4, 1).unwrap().is_ok());
     world.assert_equal();
     world.stop(1);
     world.stop(2);
@@ -215,7 +242,7 @@ fn a_server_that_missed_writes_is_synchronized_when_it_returns() {
         world.create(3, 1).unwrap();
         world.stop(1);
         for number in 2..2 + writes {
-            assert!(world.create(2, number).unwrap().result.is_ok());
+            assert!(world.create(2, number).unwrap().is_ok());
         }
         world.start(1);
         world.seconds(5);
@@ -230,19 +257,18 @@ fn a_new_leader_takes_over_and_nothing_is_lost() {
     (1..=3).for_each(|id| world.start(id));
     world.seconds(3);
     for number in 1..10 {
-        assert!(world.create(1, number).unwrap().result.is_ok());
+        assert!(world.create(1, number).unwrap().is_ok());
     }
     world.stop(3);
     world.seconds(5);
     assert_eq!(world.leader(), Some(2));
-    assert!(world.create(1, 10).unwrap().result.is_ok());
+    assert!(world.create(1, 10).unwrap().is_ok());
     world.start(3);
     world.seconds(5);
     assert_eq!(world.role(3), Role::Following);
     world.assert_equal();
     for number in 1..=10 {
-        let path = format!("/n{number}");
-        assert!(world.ask(3, 100 + number, Operation::Get { path }).unwrap().result.is_ok());
+        assert!(world.has(3, &format!("/n{number}")));
     }
 }
 
@@ -252,14 +278,14 @@ fn everything_is_there_after_all_servers_restarted() {
     (1..=3).for_each(|id| world.start(id));
     world.seconds(3);
     for number in 1..20 {
-        assert!(world.create(3, number).unwrap().result.is_ok());
+        assert!(world.create(3, number).unwrap().is_ok());
     }
     (1..=3).for_each(|id| world.stop(id));
     (1..=3).for_each(|id| world.start(id));
     world.seconds(5);
     assert_eq!(world.leader(), Some(3));
     world.assert_equal();
-    assert!(world.ask(1, 100, Operation::Get { path: "/n19".into() }).unwrap().result.is_ok());
+    assert!(world.has(1, "/n19"));
 }
 
 #[test]
@@ -270,7 +296,7 @@ fn a_leader_whose_counter_is_used_up_makes_way_for_a_new_epoch() {
     world.seconds(3);
     let mut done = 0;
     for number in 1..60 {
-        done += u64::from(world.create(2, number).is_some_and(|response| response.result.is_ok()));
+        done += u64::from(world.create(2, number).is_some_and(|reply| reply.is_ok()));
         if world.leader().is_none() {
             world.seconds(3);
         }

@@ -11,12 +11,14 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use zabrus_core::io::{ClientId, ConnectionId};
 use zabrus_core::message::{Frame, LinkIncarnation, Message, Notification, SenderState, Vote};
+use zabrus_core::prepare::WriteRequest;
 use zabrus_core::quorum::Ensemble;
-use zabrus_core::service::{
-    Change, Effect, Operation, Origin, Refusal, Request, Response, Transaction, Write,
-};
 use zabrus_core::storage::Standing;
-use zabrus_core::{Bytes, Duration, Epoch, HistoryDigest, Input, Position, ServerId, Zxid, codec};
+use zabrus_core::wire::{
+    Acl, AddWatch, Change, CheckVersion, ConnectRequest, Create, Delete, Id, OpCode, Origin, PathWatch,
+    RequestHeader, SessionId, SetData, Transaction, Write,
+};
+use zabrus_core::{Bytes, Duration, Epoch, HistoryDigest, Input, Position, ServerId, Zxid, codec, jute};
 
 fn bytes() -> impl Strategy<Value = Bytes> {
     vec(any::<u8>(), 0..40).prop_map(Bytes::from).boxed()
@@ -39,8 +41,9 @@ fn any_zxid() -> impl Strategy<Value = Zxid> {
 
 /// Often one of the histories that the replica has.
 fn position() -> impl Strategy<Value = Position> {
-    let first = Position::EMPTY.extend(zxid(1, 1), &payload(1));
-    let real = select(vec![Position::EMPTY, first, first.extend(zxid(1, 2), &payload(2))]);
+    let first = Position::EMPTY.extend(zxid(1, 1), &payload(zxid(1, 1)));
+    let second = first.extend(zxid(1, 2), &payload(zxid(1, 2)));
+    let real = select(vec![Position::EMPTY, first, second]);
     let forged =
         (any_zxid(), number()).prop_map(|(zxid, digest)| Position { zxid, digest: HistoryDigest(digest) });
     prop_oneof![3 => real, 1 => forged].boxed()
@@ -56,59 +59,119 @@ fn standing() -> impl Strategy<Value = Standing> {
     .boxed()
 }
 
-fn change() -> impl Strategy<Value = Change> {
-    let path = "[/a-c]{0,3}";
-    let version = || proptest::option::of(0..3_u32);
+fn path() -> impl Strategy<Value = String> {
+    prop_oneof![8 => "(/[a-b]){1,2}", 2 => "[/a-c]{0,3}", 1 => Just("/zookeeper/quota/a/zookeeper_limits".to_owned())]
+        .boxed()
+}
+
+fn acl() -> impl Strategy<Value = Acl> {
+    let id = prop_oneof![
+        4 => Just(("world", "anyone")),
+        1 => Just(("digest", "a:b")),
+        1 => Just(("ip", "127.0.0.1")),
+        1 => Just(("auth", "")),
+        1 => Just(("no", "such"))
+    ];
+    (0..64_i32, id)
+        .prop_map(|(perms, (scheme, id))| Acl { perms, id: Id { scheme: scheme.into(), id: id.into() } })
+}
+
+/// The op and the body of a request.
+fn request() -> impl Strategy<Value = (i32, Vec<u8>)> {
+    let data = || proptest::option::of(bytes());
+    let acls = || proptest::option::of(vec(acl(), 0..3));
+    let version = || -2..3_i32;
+    let ops = vec![OpCode::Create, OpCode::Create2, OpCode::CreateContainer];
+    let reads =
+        vec![OpCode::GetData, OpCode::Exists, OpCode::GetChildren, OpCode::GetChildren2, OpCode::GetAcl];
     prop_oneof![
-        (path, bytes()).prop_map(|(path, data)| Change::Create { path, data }),
-        (path, bytes(), version()).prop_map(|(path, data, version)| Change::Set { path, data, version }),
-        (path, version()).prop_map(|(path, version)| Change::Delete { path, version }),
+        4 => (select(ops), path(), data(), acls(), 0..7_i32).prop_map(|(op, path, data, acl, flags)| {
+            (op.code(), jute::encode(&Create { path, data, acl, flags }))
+        }),
+        2 => (path(), data(), version())
+            .prop_map(|(path, data, version)| (5, jute::encode(&SetData { path, data, version }))),
+        2 => (path(), version()).prop_map(|(path, version)| (2, jute::encode(&Delete { path, version }))),
+        1 => (path(), version()).prop_map(|(path, version)| (13, jute::encode(&CheckVersion { path, version }))),
+        3 => (select(reads), path(), any::<bool>()).prop_map(|(op, path, watch)| {
+            (op.code(), jute::encode(&PathWatch { path: path.into(), watch }))
+        }),
+        1 => (path(), 0..3_i32).prop_map(|(path, mode)| (106, jute::encode(&AddWatch { path: Some(path.into()), mode }))),
+        1 => select(vec![9, 11, -11, -10, 0, 16, 20, 14, 22, 100, 101, 102, 103, 105, 107]).prop_map(|op| (op, Vec::new())),
+        1 => (-12..110_i32, bytes()).prop_map(|(op, bytes)| (op, bytes.to_vec())),
     ]
     .boxed()
 }
 
-fn request() -> impl Strategy<Value = Request> {
-    let operation = prop_oneof![
-        change().prop_map(Operation::Change),
-        "[/a-c]{0,3}".prop_map(|path| Operation::Get { path }),
-        Just(Operation::Sync),
-    ];
-    (number(), operation).prop_map(|(xid, operation)| Request { xid, operation }).boxed()
-}
-
 fn origin() -> impl Strategy<Value = Origin> {
     (1..4_u64, number(), 1..3_u64, number())
-        .prop_map(|(server, boot, client, xid)| Origin {
-            server: ServerId(server),
-            boot,
-            client: ClientId(client),
-            xid,
-        })
+        .prop_map(|(server, boot, client, number)| Origin { server: ServerId(server), boot, client, number })
         .boxed()
 }
 
-fn transaction() -> impl Strategy<Value = Transaction> {
-    let effect = prop_oneof![
-        ("[/a-c]{0,3}", bytes(), any::<u32>()).prop_map(|(path, data, version)| Effect::Put {
+fn change() -> impl Strategy<Value = Change> {
+    let create = (path(), proptest::option::of(bytes()), vec(acl(), 0..3), any::<bool>(), any::<i32>());
+    let plain = prop_oneof![
+        any::<i32>().prop_map(|timeout| Change::CreateSession { timeout }),
+        vec(path(), 0..3).prop_map(|paths| Change::CloseSession { paths }),
+        create.prop_map(|(path, data, acl, ephemeral, parent_cversion)| Change::Create {
+            op: OpCode::Create2,
             path,
             data,
+            acl,
+            ephemeral,
+            parent_cversion,
+            ttl: 0
+        }),
+        path().prop_map(|path| Change::Delete { op: OpCode::Delete, path }),
+        (path(), proptest::option::of(bytes()), any::<i32>())
+            .prop_map(|(path, data, version)| Change::SetData { path, data, version }),
+        (path(), vec(acl(), 0..3), any::<i32>()).prop_map(|(path, acl, version)| Change::SetAcl {
+            path,
+            acl,
             version
         }),
-        "[/a-c]{0,3}".prop_map(|path| Effect::Remove { path }),
-        Just(Effect::Refused(Refusal::NoNode)),
-    ];
-    (origin(), any::<u64>(), effect)
-        .prop_map(|(origin, wall_millis, effect)| Transaction { origin, wall_millis, effect })
+        (path(), any::<i32>()).prop_map(|(path, version)| Change::Check { path, version }),
+        any::<i32>().prop_map(Change::Error),
+    ]
+    .boxed();
+    prop_oneof![4 => plain.clone(), 1 => vec(plain, 0..4).prop_map(Change::Multi)].boxed()
+}
+
+fn transaction() -> impl Strategy<Value = Transaction> {
+    (origin(), any::<i64>(), any::<i32>(), any_zxid(), any::<i64>(), change())
+        .prop_map(|(origin, session, cxid, zxid, time, change)| Transaction {
+            origin,
+            session: SessionId(session),
+            cxid,
+            zxid,
+            time,
+            change,
+            digest: None,
+        })
         .boxed()
 }
 
 fn transaction_bytes() -> impl Strategy<Value = Bytes> {
     let encoded = transaction().prop_map(|transaction| Bytes::from(transaction.encode()));
-    prop_oneof![4 => select(vec![payload(1), payload(2)]), 2 => encoded, 1 => bytes()].boxed()
+    prop_oneof![4 => select(vec![payload(zxid(1, 1)), payload(zxid(1, 2))]), 2 => encoded, 1 => bytes()]
+        .boxed()
 }
 
+/// Requests of server 2 on its first link, as the bench opens it, and of others.
 fn write_bytes() -> impl Strategy<Value = Bytes> {
-    let write = (origin(), change()).prop_map(|(origin, change)| Write { origin, change });
+    let fitting =
+        (102..104_u64).prop_map(|boot| Origin { server: ServerId(boot - 100), boot, client: 1, number: 1 });
+    let sessions = prop_oneof![Just(0), Just(0x0200_0001_0000_0001_i64), any::<i64>()];
+    let write = (prop_oneof![4 => fitting, 1 => origin()], sessions, request()).prop_map(
+        |(origin, session, (op, body))| WriteRequest {
+            origin,
+            session: SessionId(session),
+            cxid: 1,
+            op,
+            body: body.into(),
+            identities: Vec::new(),
+        },
+    );
     prop_oneof![4 => write.prop_map(|write| Bytes::from(codec::encode(&write))), 1 => bytes()].boxed()
 }
 
@@ -159,11 +222,23 @@ fn message() -> impl Strategy<Value = Message> {
         (epochs(), any_zxid()).prop_map(|(epoch, committed)| Message::UpToDate { epoch, committed }),
     ];
     let both = prop_oneof![
-        (epochs(), number(), any_zxid()).prop_map(|(epoch, sequence, committed)| Message::Ping {
-            epoch,
-            sequence,
-            committed
-        }),
+        (epochs(), number(), any_zxid(), vec(any::<i64>(), 0..3)).prop_map(
+            |(epoch, sequence, committed, touched)| Message::Ping {
+                epoch,
+                sequence,
+                committed,
+                touched: touched.into_iter().map(SessionId).collect()
+            }
+        ),
+        (epochs(), 0..3_u64, 0..3_i64, any::<i32>(), proptest::option::of(any::<bool>())).prop_map(
+            |(epoch, client, session, timeout, lives)| Message::Revalidate {
+                epoch,
+                client: ClientId(client),
+                session: SessionId(session),
+                timeout,
+                lives
+            }
+        ),
         (epochs(), number()).prop_map(|(epoch, number)| Message::Sync {
             epoch,
             number,
@@ -228,7 +303,8 @@ enum Act {
     Open(u64),
     Connect(u64),
     Elect(u64),
-    Request(u64, Request),
+    Join(u64),
+    Request(u64, i32, Vec<u8>),
     ClientGarbage(Bytes),
     ClientGone(u64),
     Wait(u64),
@@ -246,7 +322,8 @@ fn act() -> impl Strategy<Value = Act> {
         1 => peer().prop_map(Act::Open),
         1 => peer().prop_map(Act::Connect),
         1 => (1..5_u64).prop_map(Act::Elect),
-        4 => (1..3_u64, request()).prop_map(|(client, request)| Act::Request(client, request)),
+        2 => (1..3_u64).prop_map(Act::Join),
+        6 => (1..3_u64, request()).prop_map(|(client, (op, body))| Act::Request(client, op, body)),
         1 => bytes().prop_map(Act::ClientGarbage),
         1 => (1..3_u64).prop_map(Act::ClientGone),
         2 => (0..3000_u64).prop_map(Act::Wait),
@@ -259,7 +336,13 @@ fn act() -> impl Strategy<Value = Act> {
 /// What only a peer that knows the end of the log can say: random ones are refused at once.
 fn fitting(mut message: Message, logged: Position) -> Message {
     match &mut message {
-        Message::Proposal { previous, .. } | Message::Inform { previous, .. } => *previous = logged.zxid,
+        Message::Proposal { previous, zxid, payload: bytes, .. }
+        | Message::Inform { previous, zxid, payload: bytes, .. } => {
+            *previous = logged.zxid;
+            if let Ok(transaction) = Transaction::decode(bytes) {
+                *bytes = Transaction { zxid: *zxid, ..transaction }.encode().into();
+            }
+        }
         Message::Diff { base: position, .. }
         | Message::Trunc { to: position, .. }
         | Message::NewLeader { end: position, .. } => *position = logged,
@@ -284,7 +367,12 @@ fn run(bench: &mut Bench, acts: Vec<Act>) -> Result<(), TestCaseError> {
             Act::Connect(peer) => bench.connect(peer),
             Act::Elect(1) => bench.elect(1),
             Act::Elect(leader) => drop(bench.try_link_to(leader)),
-            Act::Request(client, Request { xid, operation }) => bench.request(client, xid, operation),
+            Act::Join(client) => bench.join(client),
+            Act::Request(client, op, body) => {
+                let mut frame = jute::encode(&RequestHeader { xid: 1, op });
+                frame.extend(body);
+                bench.client(client, frame);
+            }
             Act::ClientGarbage(bytes) => bench.step(Input::ClientFrame { client: ClientId(1), bytes }),
             Act::ClientGone(client) => bench.step(Input::ClientGone { client: ClientId(client) }),
             Act::Wait(millis) => bench.wait(Duration::from_millis(millis)),
@@ -300,7 +388,7 @@ fn run(bench: &mut Bench, acts: Vec<Act>) -> Result<(), TestCaseError> {
         prop_assert!(after.applied.zxid >= before.applied.zxid, "applied went back (Y8)");
         prop_assert!(after.epochs.accepted_epoch >= before.epochs.accepted_epoch, "E10");
         prop_assert!(after.epochs.current_epoch >= before.epochs.current_epoch, "E10");
-        prop_assert_eq!(bench.replica.tree().digest(), bench.replica.tree().recomputed_digest());
+        prop_assert_eq!(bench.replica.state().digest(), bench.replica.state().recomputed_digest());
     }
     Ok(())
 }
@@ -339,10 +427,14 @@ proptest! {
             if let Ok(frame) = Frame::decode(bytes) {
                 prop_assert_eq!(Frame::decode(&frame.encode()), Ok(frame));
             }
-            let _ = codec::decode::<Request>(bytes);
-            let _ = codec::decode::<Response>(bytes);
-            let _ = codec::decode::<Write>(bytes);
-            let _ = Transaction::decode(bytes);
+            let _ = codec::decode::<WriteRequest>(bytes);
+            let _ = ConnectRequest::decode(bytes);
+            for op in (-12..110).filter_map(OpCode::from_code) {
+                let _ = Write::decode(op, bytes);
+            }
+            if let Ok(transaction) = Transaction::decode(bytes) {
+                prop_assert_eq!(Transaction::decode(&transaction.encode()), Ok(transaction));
+            }
         }
     }
 
@@ -380,7 +472,7 @@ proptest! {
         let mut bench = bench();
         bench.lead(&[2, 3]);
         for counter in 1..=writes {
-            bench.create(1, &format!("/{counter}"), b"");
+            bench.write();
             bench.say(2, Message::Ack { epoch: Epoch(1), zxid: zxid(1, counter) });
         }
         run(&mut bench, acts)?;

@@ -4,15 +4,16 @@
 mod common;
 
 use common::bench::{Bench, history, zxid};
-use zabrus_core::codec::RECORD_LIMIT;
+use common::client;
 use zabrus_core::config::Config;
 use zabrus_core::event::Departure;
 use zabrus_core::io::ClientId;
 use zabrus_core::message::Message;
+use zabrus_core::prepare::WriteRequest;
 use zabrus_core::quorum::Ensemble;
-use zabrus_core::service::{Change, Operation, Origin, REQUEST_LIMIT, Write};
 use zabrus_core::storage::Standing;
 use zabrus_core::storage::{DiskCompletion, Storage, recover};
+use zabrus_core::wire::FRAME_LIMIT;
 use zabrus_core::{Epoch, Position, ServerId, Zxid, codec};
 
 fn follower() -> Bench {
@@ -83,7 +84,7 @@ fn leader_with_a_snapshot(disk_sync_percent: u32) -> Bench {
     });
     bench.lead(&[2]);
     for counter in 1..=20 {
-        bench.create(1, &format!("/n{counter}"), b"data");
+        bench.write();
         bench.say(2, Message::Ack { epoch: Epoch(1), zxid: zxid(1, counter) });
     }
     assert_eq!(bench.replica.status().applied.zxid, zxid(1, 20));
@@ -180,17 +181,18 @@ fn a_blank_server_that_opens_a_new_link_is_let_in_on_that_one() {
 fn a_request_that_would_not_fit_into_a_frame_is_refused() {
     let mut bench = Bench::new(3, Ensemble::plain(3, 0), |_| {});
     bench.lead(&[1, 2]);
-    bench.create(5, "/large", &vec![7; RECORD_LIMIT - 100]);
+    bench.join(5);
+    bench.say(1, Message::Ack { epoch: Epoch(1), zxid: zxid(1, 1) });
+    bench.client(5, client::create(1, "/small", &vec![7; FRAME_LIMIT - 100]));
+    assert_eq!(bench.replica.status().logged.zxid, zxid(1, 2));
+    bench.client(5, vec![7; FRAME_LIMIT + 1]);
     assert_eq!(bench.closed, [ClientId(5)]);
-    bench.create(6, "/small", &vec![7; REQUEST_LIMIT - 100]);
-    assert_eq!(bench.replica.status().logged.zxid, zxid(1, 1));
 
-    let origin = Origin { server: ServerId(1), boot: 1, client: ClientId(1), xid: 1 };
-    let change = Change::Create { path: "/large".into(), data: vec![7; 2 * REQUEST_LIMIT].into() };
-    let payload = codec::encode(&Write { origin, change }).into();
+    let body = vec![7; FRAME_LIMIT + 1].into();
+    let payload = codec::encode(&WriteRequest { body, ..bench.forwarded(1) }).into();
     bench.say(1, Message::Request { epoch: Epoch(1), number: 1, payload });
     assert!(bench.was_reset(1));
-    assert_eq!(bench.replica.status().logged.zxid, zxid(1, 1));
+    assert_eq!(bench.replica.status().logged.zxid, zxid(1, 2));
 }
 
 #[test]
@@ -207,6 +209,6 @@ fn a_logged_transaction_that_cannot_be_decoded_halts_its_server() {
     bench.restart(|_| {});
     bench.elect(1);
     assert!(bench.halted);
-    bench.request(1, 1, Operation::Sync);
+    bench.write();
     assert!(bench.replica.deadline() == zabrus_core::Instant::NEVER);
 }

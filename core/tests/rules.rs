@@ -3,12 +3,14 @@
 mod common;
 
 use common::bench::{Bench, payload, zxid};
-use zabrus_core::event::{Departure, Event, Phase, SyncAction};
+use common::client;
+use zabrus_core::event::{Departure, Event, Phase, Role, SyncAction};
 use zabrus_core::message::Message;
+use zabrus_core::prepare::WriteRequest;
 use zabrus_core::quorum::Ensemble;
-use zabrus_core::service::{Change, Operation, Origin, Write};
 use zabrus_core::storage::Standing;
-use zabrus_core::{Epoch, HistoryDigest, Position, ServerId, Zxid, codec};
+use zabrus_core::wire::{Change, SessionId, Transaction};
+use zabrus_core::{Duration, Epoch, HistoryDigest, Position, ServerId, Zxid, codec};
 
 // The table of zab.md section 5.1.
 
@@ -27,13 +29,13 @@ fn leader_that_keeps(window: usize, disk_sync_percent: u32) -> (Bench, Vec<Posit
     for (epoch, counter) in [(1, 1), (1, 2), (1, 3), (3, 1), (3, 2)] {
         if (epoch, counter) == (3, 1) {
             bench.connect(2);
-            bench.wait(zabrus_core::Duration::from_seconds(5));
+            bench.wait(Duration::from_seconds(5));
             bench.elect(3);
             bench.introduce(2, 2);
             bench.promise(2, Some(1), &history, Standing::Sound);
             bench.accept(2);
         }
-        bench.create(1, &format!("/{epoch}.{counter}"), b"");
+        bench.write();
         bench.say(2, Message::Ack { epoch: Epoch(epoch), zxid: zxid(epoch, counter) });
         history.push(bench.replica.status().logged);
     }
@@ -56,7 +58,7 @@ fn chosen(bench: &mut Bench, history: &[Position]) -> (u8, SyncAction, u64) {
 fn with_tail(history: &[Position], tail: &[(u32, u32)]) -> Vec<Position> {
     let mut history = history.to_vec();
     for (epoch, counter) in tail {
-        history.push(history[history.len() - 1].extend(zxid(*epoch, *counter), &payload(99)));
+        history.push(history[history.len() - 1].extend(zxid(*epoch, *counter), &payload(zxid(99, 99))));
     }
     history
 }
@@ -120,8 +122,8 @@ fn a_learner_that_branched_off_right_after_what_memory_holds_needs_no_snapshot()
 // Discovery, zab.md section 4.
 
 /// A server that leads in epoch 1, after it had acknowledged 1.1 in epoch 1; nobody else promised.
-fn candidate(voters: u64, introduced: &[u64]) -> Bench {
-    let mut bench = Bench::new(5, Ensemble::plain(voters, 1), |_| {});
+fn candidate(ensemble: Ensemble, introduced: &[u64]) -> Bench {
+    let mut bench = Bench::new(5, ensemble, |_| {});
     bench.follow(4, 1);
     bench.propose(4, 1, Zxid::ZERO, zxid(1, 1));
     bench.connect(4);
@@ -133,7 +135,7 @@ fn candidate(voters: u64, introduced: &[u64]) -> Bench {
 }
 
 fn establishes(standing: Standing, current: Option<u32>) -> bool {
-    let mut bench = candidate(5, &[1, 2, 3]);
+    let mut bench = candidate(Ensemble::plain(5, 1), &[1, 2, 3]);
     bench.promise(1, Some(0), &[Position::EMPTY], Standing::Sound);
     assert_eq!(bench.replica.status().phase, Phase::Discovery);
     bench.promise(2, current, &[Position::EMPTY], standing);
@@ -153,7 +155,7 @@ fn a_promise_counts_as_its_standing_says() {
 
 #[test]
 fn a_torn_server_counts_when_every_voter_promised() {
-    let mut bench = candidate(5, &[1, 2, 3, 4]);
+    let mut bench = candidate(Ensemble::plain(5, 1), &[1, 2, 3, 4]);
     let torn = Standing::Torn(zxid(1, 2));
     for peer in [1, 2, 3] {
         bench.promise(peer, Some(1), &[Position::EMPTY], torn);
@@ -163,9 +165,97 @@ fn a_torn_server_counts_when_every_voter_promised() {
     assert_eq!(bench.replica.status().phase, Phase::Synchronization);
 }
 
+/// Five voters in one group, and server 1 has no weight.
+fn weightless_1() -> Ensemble {
+    let mut ensemble = Ensemble::plain(5, 0);
+    ensemble.hierarchical = true;
+    ensemble.members.get_mut(&ServerId(1)).expect("a member").weight = 0;
+    ensemble
+}
+
+#[test]
+fn a_voter_of_weight_0_does_not_keep_torn_servers_from_each_other() {
+    let mut bench = candidate(weightless_1(), &[1, 2, 3, 4]);
+    for peer in [2, 3, 4] {
+        bench.promise(peer, Some(1), &[Position::EMPTY], Standing::Torn(zxid(1, 2)));
+    }
+    assert_eq!(bench.replica.status().phase, Phase::Discovery, "it is asked like every voter");
+    let longer = with_tail(&[Position::EMPTY], &[(1, 1), (1, 2)]);
+    bench.promise(1, Some(1), &longer, Standing::Sound);
+    assert_eq!(bench.replica.status().phase, Phase::Synchronization);
+}
+
+#[test]
+fn a_voter_of_weight_0_with_a_more_recent_history_ends_no_leadership() {
+    let mut bench = candidate(weightless_1(), &[1, 2, 3]);
+    let longer = with_tail(&[Position::EMPTY], &[(1, 1), (1, 2)]);
+    bench.promise(1, Some(1), &longer, Standing::Sound);
+    for peer in [2, 3] {
+        bench.promise(peer, Some(1), &[Position::EMPTY], Standing::Sound);
+    }
+    assert_eq!(bench.replica.status().phase, Phase::Synchronization);
+}
+
+/// Server 5 of five voters, after it was elected although its write of 1.1 is torn, and could not lead,
+/// since server 1 is blank. Its initLimit is one tick.
+fn torn_leader_in_vain() -> Bench {
+    let mut bench = Bench::new(5, Ensemble::plain(5, 0), |config| config.init_limit = 1);
+    bench.follow(4, 1);
+    bench.propose(4, 1, Zxid::ZERO, zxid(1, 1));
+    let (_, log) = bench.disk.0.iter_mut().find(|(name, _)| name.0.starts_with("log")).expect("a log");
+    log[4_096..].fill(0);
+    bench.restart(|_| {});
+    assert_eq!(bench.replica.status().epochs.standing, Standing::Torn(zxid(1, 1)));
+    bench.elect(5);
+    for peer in [1, 2, 3, 4] {
+        bench.introduce(peer, 1);
+    }
+    bench.promise(1, None, &[Position::EMPTY], Standing::Blank);
+    for peer in [2, 3, 4] {
+        bench.promise(peer, Some(0), &[Position::EMPTY], Standing::Sound);
+    }
+    assert_eq!(bench.replica.status().phase, Phase::Discovery);
+    bench.wait(Duration::from_seconds(2));
+    assert_eq!(bench.why_it_left(), Some(Departure::EstablishmentTimedOut));
+    bench
+}
+
+#[test]
+fn a_torn_leader_that_could_not_lead_leaves_elections_to_the_others_for_a_while() {
+    let mut bench = torn_leader_in_vain();
+    bench.elect(5);
+    assert_eq!(bench.replica.status().role, Role::Looking);
+    // One tick of initLimit, and the longest silence of an election.
+    bench.wait(Duration::from_millis(6_999));
+    bench.elect(5);
+    assert_eq!(bench.replica.status().role, Role::Looking);
+    bench.wait(Duration::from_millis(1));
+    bench.elect(5);
+    assert_eq!(bench.replica.status().role, Role::Leading);
+}
+
+#[test]
+fn an_abstention_that_ends_in_another_role_is_over() {
+    let mut bench = torn_leader_in_vain();
+    bench.follow(4, 7);
+    bench.wait(Duration::from_seconds(20));
+    assert_eq!(bench.why_it_left(), Some(Departure::LeaderSilent));
+    bench.elect(5);
+    assert_eq!(bench.replica.status().role, Role::Leading);
+}
+
+#[test]
+fn a_sound_leader_that_could_not_lead_tries_again() {
+    let mut bench = candidate(Ensemble::plain(5, 1), &[1]);
+    bench.wait(Duration::from_seconds(20));
+    assert_eq!(bench.why_it_left(), Some(Departure::EstablishmentTimedOut));
+    bench.elect(5);
+    assert_eq!(bench.replica.status().role, Role::Leading);
+}
+
 #[test]
 fn a_leader_gives_way_to_a_follower_with_a_more_recent_history() {
-    let mut bench = candidate(5, &[1, 2]);
+    let mut bench = candidate(Ensemble::plain(5, 1), &[1, 2]);
     let longer = with_tail(&[Position::EMPTY], &[(1, 1), (1, 2)]);
     bench.promise(1, Some(1), &longer, Standing::Sound);
     assert_eq!(bench.why_it_left(), Some(Departure::FollowerMoreRecent));
@@ -194,7 +284,7 @@ fn the_epoch_is_offered_only_when_the_own_promise_is_durable() {
 #[test]
 fn a_leader_without_a_quorum_steps_down() {
     let (mut bench, _) = leader();
-    bench.wait(zabrus_core::Duration::from_seconds(60));
+    bench.wait(Duration::from_seconds(60));
     assert_eq!(bench.why_it_left(), Some(Departure::QuorumLost));
 }
 
@@ -275,7 +365,7 @@ fn a_leader_counts_itself_only_when_its_own_log_is_durable() {
     let mut bench = Bench::new(3, Ensemble::plain(3, 0), |_| {});
     bench.lead(&[1, 2]);
     bench.hold_disk = true;
-    bench.create(1, "/a", b"");
+    bench.write();
     bench.say(1, Message::Ack { epoch: Epoch(1), zxid: zxid(1, 1) });
     assert_eq!(bench.replica.status().committed, Zxid::ZERO);
     bench.release_disk();
@@ -298,9 +388,7 @@ fn a_cut_below_the_applied_state_is_refused() {
 fn a_forwarded_write_is_executed_once() {
     let mut bench = Bench::new(3, Ensemble::plain(3, 0), |config| config.link_checks = false);
     bench.lead(&[1, 2]);
-    let origin = Origin { server: ServerId(1), boot: 1, client: zabrus_core::io::ClientId(1), xid: 1 };
-    let write = Write { origin, change: Change::Delete { path: "/a".into(), version: None } };
-    let payload: zabrus_core::Bytes = codec::encode(&write).into();
+    let payload: zabrus_core::Bytes = codec::encode(&bench.forwarded(1)).into();
     for number in [1, 1, 2] {
         bench.say(1, Message::Request { epoch: Epoch(1), number, payload: payload.clone() });
     }
@@ -312,9 +400,36 @@ fn a_sync_waits_for_a_ping_that_a_quorum_answers_after_it() {
     let mut bench = Bench::new(3, Ensemble::plain(3, 0), |_| {});
     bench.lead(&[1, 2]);
     bench.heard(1);
-    bench.request(8, 1, Operation::Sync);
-    assert!(bench.answers.is_empty());
+    bench.join(8);
+    bench.say(1, Message::Ack { epoch: Epoch(1), zxid: zxid(1, 1) });
+    assert_eq!(bench.answers.len(), 1, "it has a session");
+    bench.heard(1);
+    bench.client(8, client::sync(1));
+    assert_eq!(bench.answers.len(), 1);
     let ping = bench.heard(1).pop().expect("a ping");
     bench.say(1, ping);
+    assert_eq!(bench.answers.len(), 2);
+}
+
+#[test]
+fn a_sync_waits_for_what_its_answer_confirms_even_if_the_commit_was_lost() {
+    let mut bench = Bench::new(1, Ensemble::plain(3, 0), |config| config.link_checks = false);
+    bench.follow(3, 1);
+    bench.join(8);
+    let Some(Message::Request { payload, .. }) = bench.heard(3).pop() else { panic!("no request") };
+    let request: WriteRequest = codec::decode(&payload).unwrap();
+    let (session, change) = (SessionId(5), Change::CreateSession { timeout: 30_000 });
+    let (origin, first) = (request.origin, zxid(1, 1));
+    let created = Transaction { origin, session, cxid: 0, zxid: first, time: 0, change, digest: None };
+    let (epoch, payload) = (Epoch(1), created.encode().into());
+    bench.say(3, Message::Proposal { epoch, previous: Zxid::ZERO, zxid: first, payload });
+    bench.say(3, Message::Commit { epoch, zxid: first });
+    assert_eq!(bench.answers.len(), 1, "it has a session");
+    bench.propose(3, 1, first, zxid(1, 2));
+    bench.client(8, client::sync(1));
+    let Some(Message::Sync { number, .. }) = bench.heard(3).pop() else { panic!("no question") };
+    bench.say(3, Message::Sync { epoch, number, committed: zxid(1, 2) });
     assert_eq!(bench.answers.len(), 1);
+    bench.say(3, Message::Commit { epoch, zxid: zxid(1, 2) });
+    assert_eq!(bench.answers.len(), 2);
 }

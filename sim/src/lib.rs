@@ -8,6 +8,7 @@
 pub mod assertion;
 pub mod checks;
 pub mod cli;
+pub mod clients;
 pub mod clock;
 pub mod counters;
 pub mod disk;
@@ -16,7 +17,6 @@ pub mod fault;
 pub mod ghost;
 pub mod grid;
 pub mod liveness;
-pub mod load;
 pub mod network;
 pub mod plan;
 pub mod random;

@@ -28,8 +28,8 @@ pub struct ServerView {
     pub why_down: Option<String>,
 }
 
-/// A request that waits: its server, its client, its number, and since when.
-pub type Waiting = (ServerId, ClientId, u64, Instant);
+/// A request that waits: its server, its connection, its number, and since when.
+pub type Waiting = (ServerId, ClientId, i32, Instant);
 
 /// Watches the time after the last fault.
 #[derive(Clone, Debug)]
@@ -69,6 +69,13 @@ impl Liveness {
     pub fn healed(&mut self, now: Instant) {
         (self.healed, self.last_change) = (Some(now), None);
         self.changes.clear();
+    }
+
+    /// The last fault, or what else disturbed the ensemble: also a change of roles.
+    #[must_use]
+    pub fn last_disturbance(&self) -> Option<Instant> {
+        let changed = self.last_change.map_or(Instant(0), |(at, _)| at);
+        self.healed.map(|healed| healed.max(changed))
     }
 
     /// Something happened that is a disturbance of its own: a process started, a leader used up its

@@ -4,7 +4,7 @@
 //! mille.
 
 use serde::{Deserialize, Serialize};
-use zabrus_core::config::{Config, ElectionAlgorithm};
+use zabrus_core::config::{Config, ElectionAlgorithm, ServiceSettings};
 use zabrus_core::quorum::Ensemble;
 use zabrus_core::{Duration, ServerId};
 
@@ -38,6 +38,8 @@ pub struct Settings {
     pub chunk_bytes: usize,
     /// [`Config::counter_limit`].
     pub counter_limit: u32,
+    /// [`Config::service`], without what follows from the tick.
+    pub service: ServiceChoices,
     /// [`Config::link_checks`].
     pub link_checks: bool,
     /// The connections between servers.
@@ -73,6 +75,53 @@ pub struct FaultRate {
     pub kind: FaultKind,
     /// Its weight.
     pub weight: u32,
+}
+
+/// What an operator may choose of the service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServiceChoices {
+    /// [`ServiceSettings::outstanding_limit`].
+    pub outstanding_limit: usize,
+    /// [`ServiceSettings::extended_types`].
+    pub extended_types: bool,
+    /// [`ServiceSettings::enforce_quota`].
+    pub enforce_quota: bool,
+    /// [`ServiceSettings::sweep_interval`].
+    pub sweep_interval: u64,
+    /// [`ServiceSettings::container_never_used`].
+    pub container_never_used: i64,
+    /// [`ServiceSettings::linearizable_reads`].
+    pub linearizable_reads: bool,
+}
+
+impl Default for ServiceChoices {
+    fn default() -> Self {
+        Self {
+            outstanding_limit: 1_000,
+            extended_types: false,
+            enforce_quota: false,
+            sweep_interval: 60_000,
+            container_never_used: 0,
+            linearizable_reads: false,
+        }
+    }
+}
+
+impl ServiceChoices {
+    fn settings(&self, tick_time: Duration) -> ServiceSettings {
+        let Self { outstanding_limit, extended_types, enforce_quota, .. } = *self;
+        let Self { sweep_interval, container_never_used, linearizable_reads, .. } = *self;
+        ServiceSettings {
+            outstanding_limit,
+            extended_types,
+            enforce_quota,
+            sweep_interval,
+            container_never_used,
+            linearizable_reads,
+            ..ServiceSettings::new(tick_time)
+        }
+    }
 }
 
 /// What carries frames between servers.
@@ -174,6 +223,24 @@ pub struct LoadSettings {
     pub busy_micros: (u64, u64),
     /// How long a quiet period lasts; (0, 0) for none.
     pub quiet_micros: (u64, u64),
+    /// The session timeout that a client asks for, in milliseconds.
+    pub session_millis: (u64, u64),
+    /// Moments of one client at which it does something to its session or its connection.
+    pub trouble_per_mille: u32,
+    /// Requests that no good client sends.
+    pub odd_per_mille: u32,
+    /// Reads that arm a watch, or are about watches.
+    pub watch_percent: u32,
+    /// Clients that arm their watches again on a new connection.
+    pub rearm_percent: u32,
+    /// Writes that are several.
+    pub multi_percent: u32,
+    /// Access control lists that do not let everybody do everything.
+    pub acl_percent: u32,
+    /// Quotas are set.
+    pub quotas: bool,
+    /// Times to live.
+    pub ttl_millis: (u64, u64),
 }
 
 impl Default for Settings {
@@ -191,6 +258,7 @@ impl Default for Settings {
             preallocate_bytes: 16 << 10,
             chunk_bytes: 4 << 10,
             counter_limit: u32::MAX,
+            service: ServiceChoices::default(),
             link_checks: true,
             network: NetworkSettings::default(),
             disk: DiskSettings::default(),
@@ -260,6 +328,15 @@ impl Default for LoadSettings {
             patience_micros: (5_000_000, 20_000_000),
             busy_micros: (5_000_000, 30_000_000),
             quiet_micros: (2_000_000, 10_000_000),
+            session_millis: (4_000, 20_000),
+            trouble_per_mille: 5,
+            odd_per_mille: 3,
+            watch_percent: 30,
+            rearm_percent: 70,
+            multi_percent: 10,
+            acl_percent: 5,
+            quotas: false,
+            ttl_millis: (1_000, 5_000),
         }
     }
 }
@@ -282,6 +359,7 @@ impl Settings {
             chunk_bytes: self.chunk_bytes,
             counter_limit: self.counter_limit,
             link_checks: self.link_checks,
+            service: self.service.settings(self.tick_time),
             empty_is_expected,
             ..Config::new(id, self.ensemble.clone())
         }

@@ -8,7 +8,7 @@ use zabrus_core::quorum::{Ensemble, MemberKind};
 use crate::fault::FaultKind;
 use crate::random::Random;
 use crate::settings::{
-    ClockSettings, DiskSettings, FaultRate, LoadSettings, NetworkSettings, Settings, Transport,
+    ClockSettings, DiskSettings, FaultRate, LoadSettings, NetworkSettings, ServiceChoices, Settings, Transport,
 };
 
 /// The settings of the swarm's run with this seed.
@@ -30,6 +30,7 @@ pub fn draw(seed: u64) -> Settings {
     // safety can be promised.
     let liveness_expected = link_checks && election != ElectionAlgorithm::External && !random.chance(80);
     let faults = faults(random, &ensemble);
+    let service = service(random, tick_time);
     Settings {
         election,
         tick_time,
@@ -42,11 +43,12 @@ pub fn draw(seed: u64) -> Settings {
         preallocate_bytes: *random.pick(&[1 << 10, 4 << 10, 16 << 10]),
         chunk_bytes: *random.pick(&[64, 512, 4 << 10]),
         counter_limit: if random.chance(250) { 1 << random.range(4..=8) } else { u32::MAX },
+        load: load(random, tick_time, &service),
+        service,
         link_checks,
         network: network(random, link_checks),
         disk: disk(random, liveness_expected),
         clock: clock(random),
-        load: load(random, tick_time),
         restart_micros: *random.pick(&[(1_000, 100_000), (100_000, 3_000_000)]),
         start_all: random.chance(900),
         faults,
@@ -148,20 +150,40 @@ fn clock(random: &mut Random) -> ClockSettings {
     }
 }
 
-fn load(random: &mut Random, tick_time: Duration) -> LoadSettings {
+fn service(random: &mut Random, tick_time: Duration) -> ServiceChoices {
+    ServiceChoices {
+        outstanding_limit: *random.pick(&[1, 5, 1_000, 1_000]),
+        extended_types: random.chance(500),
+        enforce_quota: random.chance(300),
+        sweep_interval: tick_time.as_millis() * random.range(1..=4),
+        container_never_used: *random.pick(&[0, 5_000]),
+        linearizable_reads: random.chance(150),
+    }
+}
+
+fn load(random: &mut Random, tick_time: Duration, service: &ServiceChoices) -> LoadSettings {
     let default = LoadSettings::default();
     let tick = tick_time.0;
     LoadSettings {
         clients: random.range(1..=5) as u32,
         interval_micros: *random.pick(&[(5_000, 100_000), (50_000, 500_000), (50_000, 500_000)]),
         pipeline: *random.pick(&[1, 4, 4, 16]),
-        value_bytes: *random.pick(&[(8, 8), (8, 100), (8, 100), (8, 2_000)]),
+        value_bytes: *random.pick(&[(8, 8), (8, 100), (8, 100), (8, 100), (8, 2_000), (8, 40_000)]),
         keys: *random.pick(&[3, 20, 50, 200]),
         reads_percent: *random.pick(&[0, 30, 30, 70]),
         sync_percent: *random.pick(&[0, 3, 10]),
         versioned_percent: *random.pick(&[0, 20, 50]),
         busy_micros: (2 * tick, 15 * tick),
         quiet_micros: *random.pick(&[(0, 0), (tick, 5 * tick), (tick, 5 * tick)]),
+        session_millis: *random.pick(&[(tick / 500, tick / 500), (tick / 500, tick / 100)]),
+        trouble_per_mille: *random.pick(&[0, 5, 20]),
+        odd_per_mille: *random.pick(&[0, 5]),
+        watch_percent: *random.pick(&[0, 30, 60]),
+        rearm_percent: *random.pick(&[0, 70, 100]),
+        multi_percent: *random.pick(&[0, 10, 40]),
+        acl_percent: *random.pick(&[0, 5, 20]),
+        quotas: service.enforce_quota,
+        ttl_millis: (1, tick / 500),
         ..default
     }
 }

@@ -82,6 +82,10 @@ impl Trace {
                     self.mix(now, server, 5, bytes);
                 }
             }
+            Input::ClientConnected { client, address } => {
+                self.mix(now, server, 9, &numbers(client.0, 0));
+                self.mix(now, server, 9, address.to_string().as_bytes());
+            }
             Input::ClientFrame { client, bytes } => {
                 self.mix(now, server, 6, &numbers(client.0, 0));
                 self.mix(now, server, 6, bytes);

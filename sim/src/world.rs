@@ -11,10 +11,10 @@ use zabrus_core::event::{Phase, Role};
 use zabrus_core::io::Input;
 use zabrus_core::{Instant, ServerId};
 
+use crate::clients::{Act, Arrival, Clients};
 use crate::disk::Disk;
 use crate::ghost::Ghost;
 use crate::grid::TraceLine;
-use crate::load::{self, Act, Load, Reply};
 use crate::network::Network;
 use crate::random::Random;
 use crate::schedule::{Event, Index, Packet, Schedule};
@@ -35,7 +35,7 @@ pub struct World {
     /// Those whose process runs.
     up: Vec<Index>,
     network: Network,
-    load: Load,
+    clients: Clients,
     schedule: Schedule,
     ghost: Ghost,
     trace: Trace,
@@ -46,9 +46,15 @@ pub struct World {
 
 impl World {
     /// A world at its beginning. The servers start with its first events.
+    ///
+    /// # Panics
+    /// If no server can work with the settings.
     #[must_use]
     pub fn new(settings: Settings, seed: u64) -> Self {
         let ids: Vec<ServerId> = settings.ensemble.members.keys().copied().collect();
+        for id in &ids {
+            settings.config(*id, true).validate().expect("settings with which a server can work");
+        }
         let servers: Vec<Server> = ids.iter().map(|id| Server::new(*id, &settings, seed)).collect();
         let mut schedule = Schedule::default();
         let mut world = Self {
@@ -56,7 +62,7 @@ impl World {
             now: Instant(0),
             up: Vec::new(),
             network: Network::new(&settings.network, servers.len(), Random::stream(seed, "net")),
-            load: Load::new(&settings.load, seed, &mut schedule),
+            clients: Clients::new(&settings.load, seed, &mut schedule),
             schedule,
             ghost: Ghost::new(&settings),
             trace: Trace::default(),
@@ -135,25 +141,24 @@ impl World {
     /// Requests of clients that wait for an answer.
     #[must_use]
     pub fn unanswered(&self) -> usize {
-        self.load.unanswered()
+        self.clients.unanswered()
     }
 
-    /// A new client sends `count` changes to a server, all at once.
+    /// `count` new clients ask a server for a session each, all at once. Each session is one change.
     ///
     /// # Panics
     /// If there is no such server.
     pub fn write(&mut self, server: ServerId, count: u64) {
         let at = self.index(server).expect("the server is a member");
         self.trace.note(self.now, None, format!("a client sends {count} changes to server {server}"));
-        for (client, request) in self.load.script(self.now, at, count, &mut self.schedule) {
-            self.ghost.client_request(server, client, &request);
-        }
+        let acts = self.clients.script(self.now, at, count, &mut self.schedule);
+        self.told(&acts);
     }
 
     /// Changes sent by [`World::write`], and those that were answered with success.
     #[must_use]
     pub fn writes(&self) -> (u64, u64) {
-        self.load.scripted()
+        self.clients.scripted()
     }
 
     /// The observer.
@@ -256,48 +261,36 @@ impl World {
                 self.feed(at, Input::Disconnected { peer, connection })
             }
             Event::Client { client } => {
-                match self.load.moment(*now, client, &self.up, schedule) {
-                    Some(Act::Sent(client, server, request)) => {
-                        let server = self.ids[usize::from(server)];
-                        self.ghost.client_request(server, client, &request);
-                    }
-                    Some(Act::Left(client, server)) => {
-                        let server = self.ids[usize::from(server)];
-                        self.ghost.client_left(server, client);
-                    }
-                    None => {}
-                }
+                let acts = self.clients.moment(*now, client, &self.up, schedule);
+                self.told(&acts);
                 Ok(())
             }
-            Event::ToServer { client } => match self.load.at_server(client) {
-                Some(load::Arrival::Frame(server, bytes)) => {
-                    self.feed(server, Input::ClientFrame { client, bytes })
-                }
-                Some(load::Arrival::Gone(server)) => self.feed(server, Input::ClientGone { client }),
+            Event::ToServer { client } => match self.clients.at_server(client) {
+                Some((server, arrival)) => self.feed(
+                    server,
+                    match arrival {
+                        Arrival::Connected(address) => Input::ClientConnected { client, address },
+                        Arrival::Frame(bytes) => Input::ClientFrame { client, bytes },
+                        Arrival::Gone => Input::ClientGone { client },
+                    },
+                ),
                 None => Ok(()),
             },
-            Event::ToClient { client } => match self.load.at_client(client) {
-                Some(Reply::Response(server, response)) => {
-                    let server = self.ids[usize::from(server)];
-                    self.ghost.client_response(server, client, &response)
-                }
-                Some(Reply::Closed(server)) => {
-                    let server = self.ids[usize::from(server)];
-                    self.ghost.client_left(server, client);
-                    Ok(())
-                }
-                Some(Reply::Garbage(server)) => Err(Violation {
-                    rule: "L1",
-                    citation: "invariants.md section 8, L1",
-                    sentence: format!(
-                        "server {server} sent its client {} bytes that are no response",
-                        client.0
-                    ),
-                    server: Some(self.ids[usize::from(server)]),
-                    time: *now,
-                }),
-                None => Ok(()),
-            },
+            Event::ToClient { client } => {
+                let Some((server, received, acts)) = self.clients.at_client(*now, client, schedule) else {
+                    return Ok(());
+                };
+                let server = self.ids[usize::from(server)];
+                self.ghost.client_received(server, client, &received)?;
+                self.told(&acts);
+                Ok(())
+            }
+        }
+    }
+
+    fn told(&mut self, acts: &[Act]) {
+        for act in acts {
+            self.ghost.client_acted(act, |server| self.ids[usize::from(server)]);
         }
     }
 

@@ -3,13 +3,14 @@
 use super::choose::{Choice, Method, choose};
 use super::link::Link;
 use super::server::Server;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::event::Event;
 use crate::identity::{Epoch, Position, Zxid};
 use crate::message::Message;
 use crate::mutated;
-use crate::service::TreeSnapshot;
+use crate::state::StateSnapshot;
 use crate::storage::{Entry, Standing};
 use crate::time::Instant;
 
@@ -52,7 +53,7 @@ pub(super) enum Stage {
     /// What it lacks is being read from the disk.
     Reading { token: u64 },
     /// It is being sent a snapshot.
-    Receiving { label: Position, state: TreeSnapshot, sent: u64, stored: u64, row: u8 },
+    Receiving { label: Position, state: Box<StateSnapshot>, sent: u64, stored: u64, row: u8 },
     /// It was sent everything, and is sent everything new (`start_forwarding` in zab.md).
     Forwarding,
 }
@@ -184,7 +185,7 @@ impl Handler {
     fn send_snapshot(&mut self, server: &mut Server, epoch: Epoch, end: Position, row: u8) {
         // The label is what is applied, so it may lie below the end; the rest follows as proposals.
         let label = if mutated!(M16) { server.storage.last() } else { server.applied };
-        let state = server.tree.snapshot();
+        let state = Box::new(server.state.snapshot());
         self.send(server, Message::Snap { epoch, label });
         self.stage = Stage::Receiving { label, state, sent: 0, stored: 0, row };
         self.send_chunks(server, epoch, end);

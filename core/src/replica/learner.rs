@@ -4,20 +4,22 @@
 //! behind it while the server is being synchronized, so that no acknowledgement can overtake the
 //! write that it promises.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 use super::Step;
 use super::link::{Arrival, Link};
-use super::server::Server;
+use super::server::{Installing, Server};
 use crate::event::{Departure, Event, Phase, Role};
 use crate::identity::{Epoch, Position, ServerId, Zxid};
 use crate::io::{ClientId, ConnectionId, Output};
 use crate::message::{Frame, LinkIncarnation, Message};
 use crate::mutated;
-use crate::service::{Transaction, TreeBuilder, Write};
+use crate::prepare::WriteRequest;
 use crate::storage::segment::follows;
 use crate::storage::{Epochs, Standing, StorageEvent};
 use crate::time::{Duration, Instant};
+use crate::wire::{SessionId, Transaction};
 
 /// A server that has a leader, or tries to reach it.
 pub(super) struct Learner {
@@ -35,8 +37,8 @@ pub(super) struct Learner {
     /// The leader says that everything up to here is committed; the log may be shorter still.
     committed: Zxid,
     requests: u64,
-    /// `sync` requests at the leader, by number.
-    syncs: VecDeque<(u64, ClientId, u64)>,
+    /// Questions at the leader: its number for them, and the clients'.
+    syncs: VecDeque<(u64, u64)>,
     last_sync: u64,
     link: Connection,
 }
@@ -325,9 +327,14 @@ impl Learner {
             (Stage::Accepted, Message::UpToDate { committed, .. }) => self.on_up_to_date(server, committed),
             // A second UPTODATE says nothing new.
             (Stage::Broadcast, Message::UpToDate { .. }) => Ok(()),
-            (stage, Message::Ping { epoch, sequence, committed }) if stage.is_prefix() => {
+            (stage, Message::Ping { epoch, sequence, committed, .. }) if stage.is_prefix() => {
                 self.on_commit(server, committed)?;
-                self.send(server, Message::Ping { epoch, sequence, committed: server.committed });
+                let (committed, touched) = (server.committed, server.clients.take_touched());
+                self.send(server, Message::Ping { epoch, sequence, committed, touched });
+                Ok(())
+            }
+            (Stage::Broadcast, Message::Revalidate { client, session, lives: Some(lives), .. }) => {
+                server.clients.attached(client, session, lives, &mut server.outputs);
                 Ok(())
             }
             (Stage::Broadcast, Message::Sync { number, committed, .. }) => {
@@ -410,7 +417,7 @@ impl Learner {
             return Err(Departure::HistoryMismatch);
         }
         server.storage.begin_install(label);
-        server.installing = Some(TreeBuilder::default());
+        server.installing = Installing::Collecting(Box::default());
         self.stage = Stage::Receiving { label, next: 0 };
         Ok(())
     }
@@ -423,8 +430,7 @@ impl Learner {
         bytes: crate::identity::Bytes,
         last: bool,
     ) -> Step {
-        let builder = server.installing.as_mut().ok_or(Departure::ProtocolError)?;
-        if builder.add(&bytes).is_err() {
+        if server.installing.add(&bytes, last).is_err() {
             server.emit(Event::LinkBroken { peer: self.leader, reason: "an unreadable snapshot" });
             return Err(Departure::ProtocolError);
         }
@@ -453,7 +459,7 @@ impl Learner {
             return Err(Departure::HistoryMismatch);
         }
         // What is logged must be applied one day: now is the last time to refuse it.
-        if Transaction::decode(&payload).is_err() {
+        if Transaction::decode(&payload).map(|transaction| transaction.zxid) != Ok(zxid) {
             server.emit(Event::LinkBroken { peer: self.leader, reason: "an unreadable transaction" });
             return Err(Departure::ProtocolError);
         }
@@ -590,32 +596,38 @@ impl Learner {
         }
     }
 
-    /// Passes a change on to the leader, which executes it once (R13).
-    pub(super) fn forward(&mut self, server: &mut Server, write: &Write) {
+    /// Passes a write on to the leader, which executes it once (R13).
+    pub(super) fn forward(&mut self, server: &mut Server, request: &WriteRequest) {
         let Some(epoch) = self.epoch else { return };
         self.requests += 1;
-        let payload = alloc::sync::Arc::from(crate::codec::encode(write));
+        let payload = alloc::sync::Arc::from(crate::codec::encode(request));
         self.send(server, Message::Request { epoch, number: self.requests, payload });
     }
 
+    /// Asks the leader whether the session of a client lives.
+    pub(super) fn attach(&mut self, server: &mut Server, client: ClientId, session: SessionId, timeout: i32) {
+        let Some(epoch) = self.epoch else { return };
+        self.send(server, Message::Revalidate { epoch, client, session, timeout, lives: None });
+    }
+
     /// Asks the leader to confirm that this server will be up to date.
-    pub(super) fn sync(&mut self, server: &mut Server, client: ClientId, xid: u64) {
+    pub(super) fn sync(&mut self, server: &mut Server, asked: u64) {
         let Some(epoch) = self.epoch else { return };
         self.last_sync += 1;
-        self.syncs.push_back((self.last_sync, client, xid));
+        self.syncs.push_back((self.last_sync, asked));
         self.send(server, Message::Sync { epoch, number: self.last_sync, committed: Zxid::ZERO });
     }
 
     /// The leader's answer stands behind all commits that it confirms; if one of them was lost, the
     /// client waits for it.
     fn on_sync(&mut self, server: &mut Server, number: u64, committed: Zxid) -> Step {
-        while let Some((asked, client, xid)) = self.syncs.front().copied() {
-            if asked > number {
+        while let Some((sent, asked)) = self.syncs.front().copied() {
+            if sent > number {
                 break;
             }
             self.syncs.pop_front();
-            if asked == number {
-                server.clients.synced(client, xid, committed);
+            if sent == number {
+                server.clients.synced(asked, committed);
             }
         }
         Ok(())

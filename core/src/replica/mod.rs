@@ -9,7 +9,6 @@
 //! disk, so that what it votes with is what a restart would find (R7, R12, ZOOKEEPER-4712).
 
 mod choose;
-mod clients;
 mod handler;
 mod leader;
 mod learner;
@@ -17,6 +16,7 @@ mod link;
 #[cfg(feature = "mutants")]
 mod planted;
 mod server;
+mod sessions;
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -24,7 +24,7 @@ use alloc::string::String;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::codec::DecodeError;
+use crate::clients::{Ask, Clients};
 use crate::config::Config;
 use crate::election::{Candidacy, Election, ElectionOutput};
 use crate::event::{Departure, Event, Phase, Role};
@@ -32,13 +32,14 @@ use crate::identity::{Bytes, Epoch, Position, ServerId, Zxid};
 use crate::io::{ClientId, Command, ConnectionId, Input, Output};
 use crate::message::{Frame, LinkIncarnation, SenderState, Vote};
 use crate::mutated;
-use crate::service::{Operation, Origin, REQUEST_LIMIT, Request, Tree, Write};
+use crate::state::State as ServiceState;
 use crate::storage::{Epochs, Recovered, Standing, Storage, StorageEvent};
 use crate::time::{Duration, Instant, Now};
 use leader::Leader;
 use learner::Learner;
 use link::NewestVotes;
-use server::Server;
+use server::{Installing, Server};
+use sessions::Owner;
 
 /// A role goes on, or it is over.
 type Step = Result<(), Departure>;
@@ -128,8 +129,8 @@ impl Replica {
             let reason = recovered.findings.join("; ");
             server.emit(Event::InDoubt { standing: epochs.standing, reason });
         }
-        if let Some((label, tree)) = recovered.snapshot {
-            server.replace_state(label, tree);
+        if let Some((label, state)) = recovered.snapshot {
+            server.replace_state(label, state);
         }
         let role = State::Settling { started: false, not_before: now.monotonic };
         let mut replica = Self {
@@ -167,7 +168,8 @@ impl Replica {
             }
             Input::Frame { peer, connection, bytes } => self.on_frame(peer, connection, &bytes),
             Input::Disk(completion) => self.server.storage.handle(completion),
-            Input::ClientFrame { client, bytes } => self.on_request(client, &bytes),
+            Input::ClientConnected { client, address } => self.server.clients.connected(client, address),
+            Input::ClientFrame { client, bytes } => self.on_client_frame(client, &bytes),
             Input::ClientGone { client } => self.server.clients.gone(client),
             Input::Command(Command::Elect(leader)) => {
                 if matches!(self.role, State::Looking) {
@@ -222,12 +224,12 @@ impl Replica {
             logged: server.storage.last(),
             // While a received snapshot replaces the log, the old state is what a crash would leave.
             durable: match server.storage.durable() {
-                Zxid::ZERO => server.applied.zxid,
+                Zxid::ZERO if !matches!(server.installing, Installing::Nothing) => server.applied.zxid,
                 durable => durable,
             },
             committed: server.committed,
             applied: server.applied,
-            state_digest: server.tree.digest(),
+            state_digest: server.state.digest(),
             round: self.election.round(),
             vote: self.election.vote(),
             serving,
@@ -244,8 +246,14 @@ impl Replica {
 
     /// The state, for checkers.
     #[must_use]
-    pub fn tree(&self) -> &Tree {
-        &self.server.tree
+    pub fn state(&self) -> &ServiceState {
+        &self.server.state
+    }
+
+    /// The clients, for checkers and for the operator's words.
+    #[must_use]
+    pub fn clients(&self) -> &Clients {
+        &self.server.clients
     }
 
     fn role(&self) -> (Role, Phase) {
@@ -292,17 +300,20 @@ impl Replica {
                 self.on_storage(event);
             } else if let Some(output) = self.election.poll() {
                 self.on_election(output);
+            } else if let Some(ask) = self.server.clients.next_ask() {
+                self.carry(ask);
             } else if self.server.deliver() {
                 self.delivered();
             } else if !self.look_when_settled() {
-                break;
+                if let State::Leading(leader) = &mut self.role {
+                    leader.ping(&mut self.server);
+                }
+                self.server.answer();
+                if !self.server.clients.has_asks() {
+                    break;
+                }
             }
         }
-        if let State::Leading(leader) = &mut self.role {
-            leader.ping(&mut self.server);
-        }
-        let server = &mut self.server;
-        server.clients.answer(&server.tree, server.applied.zxid, &mut server.outputs);
         if !matches!(self.role, State::Halted) {
             while let Some(operation) = self.server.storage.poll_operation() {
                 self.server.outputs.push_back(Output::Disk(operation));
@@ -329,8 +340,8 @@ impl Replica {
                 }
             }
             StorageEvent::Installed(label) => {
-                if let Some(builder) = self.server.installing.take() {
-                    self.server.replace_state(*label, builder.finish());
+                if let Installing::Whole(state) = core::mem::take(&mut self.server.installing) {
+                    self.server.replace_state(*label, *state);
                     self.server.emit(Event::SnapshotInstalled { label: *label });
                 }
             }
@@ -391,7 +402,7 @@ impl Replica {
         // A leader in doubt about its own past may need a voter that is not there. As the best
         // candidate it would be elected again and again, though others could do without it.
         let in_doubt = self.server.storage.epochs().standing != Standing::Sound;
-        if role == Role::Leading && phase == Phase::Discovery && in_doubt {
+        if role == Role::Leading && phase == Phase::Discovery && in_doubt && !mutated!(Z04) {
             let others =
                 self.server.ticks(self.server.config.init_limit) + self.server.config.election_backoff_max;
             self.abstains_until = Some(self.server.time() + others);
@@ -444,12 +455,12 @@ impl Replica {
         }
         if self.server.storage.is_settled() {
             // A received snapshot that was not complete is gone.
-            self.server.installing = None;
+            self.server.installing = Installing::Nothing;
         }
         self.role = State::Looking;
         self.announce();
         let epochs = self.server.storage.epochs();
-        if self.abstains_until.is_some_and(|end| end <= self.server.time()) {
+        if self.abstains_until.is_some_and(|end| end <= self.server.time()) && !mutated!(Z05) {
             self.abstains_until = None;
         }
         let may_vote = self.abstains_until.is_none()
@@ -584,36 +595,34 @@ impl Replica {
         }
     }
 
-    /// A client's request. A server that does not serve sends its clients away.
-    fn on_request(&mut self, client: ClientId, bytes: &Bytes) {
-        let request =
-            if bytes.len() <= REQUEST_LIMIT { crate::codec::decode(bytes) } else { Err(DecodeError) };
-        let (Ok(Request { xid, operation }), true) = (request, self.serving()) else {
-            self.server.clients.gone(client);
-            self.server.outputs.push_back(Output::ClientClose { client });
-            return;
-        };
+    /// A frame of a client. A server that does not serve sends its clients away.
+    fn on_client_frame(&mut self, client: ClientId, frame: &Bytes) {
+        let (serving, server) = (self.serving(), &mut self.server);
+        if serving && frame.len() <= server.config.service.frame_limit {
+            let applied = server.applied.zxid;
+            server.clients.frame(client, frame, &server.state, applied, &mut server.outputs);
+        } else {
+            server.clients.close(client, &mut server.outputs);
+        }
+    }
+
+    /// Brings a question of this server's clients to the leader.
+    fn carry(&mut self, ask: Ask) {
+        let server = &mut self.server;
         let mut step = Ok(());
-        match operation {
-            Operation::Get { path } => self.server.clients.get(client, xid, path),
-            Operation::Change(change) => {
-                self.server.clients.change(client, xid);
-                let origin = Origin { server: self.server.id(), boot: self.server.boot, client, xid };
-                let write = Write { origin, change };
-                match &mut self.role {
-                    State::Learning(learner) => learner.forward(&mut self.server, &write),
-                    State::Leading(leader) => step = leader.propose(&mut self.server, write),
-                    State::Settling { .. } | State::Looking | State::Halted => {}
-                }
+        match (&mut self.role, ask) {
+            (State::Learning(learner), Ask::Write(request)) => learner.forward(server, &request),
+            (State::Learning(learner), Ask::Sync(number)) => learner.sync(server, number),
+            (State::Learning(learner), Ask::Attach { client, session, timeout }) => {
+                learner.attach(server, client, session, timeout);
             }
-            Operation::Sync => {
-                self.server.clients.sync(client, xid);
-                match &mut self.role {
-                    State::Learning(learner) => learner.sync(&mut self.server, client, xid),
-                    State::Leading(leader) => leader.sync(&mut self.server, client, xid),
-                    State::Settling { .. } | State::Looking | State::Halted => {}
-                }
+            (State::Leading(leader), Ask::Write(request)) => step = leader.propose(server, &request),
+            (State::Leading(leader), Ask::Sync(number)) => leader.sync(server, number),
+            (State::Leading(leader), Ask::Attach { client, session, timeout }) => {
+                let owner = Owner { server: server.id(), boot: server.boot, client: client.0 };
+                leader.attach(server, owner, session, timeout);
             }
+            (State::Settling { .. } | State::Looking | State::Halted, _) => {}
         }
         self.or_leave(step);
     }

@@ -1,5 +1,6 @@
 //! What a server has in every role: its disk, its state, its connections and its clients.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::vec::Vec;
@@ -7,15 +8,39 @@ use alloc::vec::Vec;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
-use super::clients::Clients;
+use crate::clients::Clients;
+use crate::codec::DecodeError;
 use crate::config::Config;
 use crate::event::Event;
 use crate::identity::{Position, ServerId, Zxid};
 use crate::io::{ConnectionId, Output};
 use crate::message::LinkIncarnation;
-use crate::service::{Transaction, Tree, TreeBuilder};
+use crate::state::{State, StateBuilder};
 use crate::storage::{DiskError, Standing, Storage};
 use crate::time::{Duration, Instant, Now};
+use crate::wire::Transaction;
+
+/// The state that a leader is sending.
+#[derive(Debug, Default)]
+pub(super) enum Installing {
+    #[default]
+    Nothing,
+    Collecting(Box<StateBuilder>),
+    /// All of it is here, and is a state; the disk does not have it yet.
+    Whole(Box<State>),
+}
+
+impl Installing {
+    /// Adds a chunk.
+    pub(super) fn add(&mut self, chunk: &[u8], last: bool) -> Result<(), DecodeError> {
+        let Self::Collecting(builder) = self else { return Err(DecodeError) };
+        builder.add(chunk)?;
+        if last && let Self::Collecting(builder) = core::mem::take(self) {
+            *self = Self::Whole(Box::new(builder.finish()?));
+        }
+        Ok(())
+    }
+}
 
 pub(super) struct Server {
     pub(super) config: Config,
@@ -24,7 +49,7 @@ pub(super) struct Server {
     pub(super) boot: u64,
     pub(super) random: ChaCha8Rng,
     pub(super) storage: Storage,
-    pub(super) tree: Tree,
+    pub(super) state: State,
     /// How far the state is.
     pub(super) applied: Position,
     /// What is known to be committed. Never beyond the log.
@@ -35,7 +60,7 @@ pub(super) struct Server {
     pub(super) connections: BTreeMap<ServerId, ConnectionId>,
     pub(super) clients: Clients,
     /// A snapshot that the leader is sending, put together next to the state that it replaces.
-    pub(super) installing: Option<TreeBuilder>,
+    pub(super) installing: Installing,
     /// Entries that memory must not forget: a learner is being sent what precedes them.
     pub(super) pinned: Option<Zxid>,
     /// Links opened in this boot.
@@ -50,19 +75,20 @@ pub(super) struct Server {
 impl Server {
     pub(super) fn new(config: Config, now: Now, mut random: ChaCha8Rng, storage: Storage) -> Self {
         let boot = random.next_u64();
+        let clients = Clients::new(config.service.clone(), config.id, boot);
         Self {
             config,
             now,
             boot,
             random,
             storage,
-            tree: Tree::default(),
+            state: State::default(),
             applied: Position::EMPTY,
             committed: Zxid::ZERO,
             snapshot: 0,
             connections: BTreeMap::new(),
-            clients: Clients::default(),
-            installing: None,
+            clients,
+            installing: Installing::Nothing,
             pinned: None,
             attempts: 0,
             reads: 0,
@@ -111,8 +137,8 @@ impl Server {
     }
 
     /// A state that was read from the disk, or came from the leader.
-    pub(super) fn replace_state(&mut self, label: Position, tree: Tree) {
-        self.tree = tree;
+    pub(super) fn replace_state(&mut self, label: Position, state: State) {
+        self.state = state;
         self.applied = label;
         self.committed = label.zxid;
         self.snapshot = 0;
@@ -163,26 +189,34 @@ impl Server {
             return false;
         }
         let mut delivered = 0;
-        let mut unreadable = None;
+        let mut wrong = None;
         for entry in self.storage.entries_after(self.applied.zxid) {
             if entry.position.zxid > target {
                 break;
             }
-            let Ok(transaction) = Transaction::decode(&entry.payload) else {
-                unreadable = Some(entry.position);
-                break;
+            let position = entry.position;
+            let transaction = match Transaction::decode(&entry.payload) {
+                Ok(transaction) if transaction.zxid == position.zxid => transaction,
+                _ => {
+                    // Whole and in its place, and yet nothing that this program knows: perhaps another
+                    // version wrote it. To go on without it would be to diverge.
+                    wrong = Some(format!("the log at {position} holds no transaction"));
+                    break;
+                }
             };
             delivered += 1;
-            self.tree.apply(&transaction);
-            self.applied = entry.position;
-            if transaction.origin.server == self.config.id && transaction.origin.boot == self.boot {
-                self.clients.committed(&transaction, entry.position.zxid);
+            let outcome = self.state.apply(&transaction, &mut |trigger| {
+                self.clients.notify(&trigger, &mut self.outputs);
+            });
+            self.applied = position;
+            if transaction.digest.is_some_and(|digest| digest != self.state.digest()) {
+                wrong = Some(format!("the state after {position} is not what the leader made of it"));
+                break;
             }
+            self.clients.committed(&transaction, &outcome, &mut self.outputs);
         }
-        if let Some(position) = unreadable {
-            // Whole and in its place, and yet nothing that this program knows: perhaps another
-            // version wrote it. To go on without it would be to diverge.
-            self.storage.fail(format!("the log at {position} holds no transaction"), DiskError::Failed);
+        if let Some(reason) = wrong {
+            self.storage.fail(reason, DiskError::Failed);
         }
         self.snapshot += delivered;
         assert!(
@@ -193,9 +227,14 @@ impl Server {
             self.storage.last().zxid
         );
         self.emit(Event::Delivered { upto: self.applied });
-        self.clients.answer(&self.tree, self.applied.zxid, &mut self.outputs);
+        self.answer();
         self.forget();
         true
+    }
+
+    /// Answers the clients whatever this state answers.
+    pub(super) fn answer(&mut self) {
+        self.clients.answer(&self.state, self.applied.zxid, &mut self.outputs);
     }
 
     /// Starts a snapshot when enough transactions have been applied. Only committed state is ever
@@ -203,7 +242,7 @@ impl Server {
     pub(super) fn save_snapshot_if_due(&mut self) {
         if self.snapshot >= self.config.snapshot_interval {
             self.snapshot = 0;
-            self.storage.save_snapshot(self.applied, self.tree.snapshot());
+            self.storage.save_snapshot(self.applied, self.state.snapshot());
         }
     }
 

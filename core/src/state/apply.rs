@@ -13,6 +13,7 @@ use super::quota;
 use super::tree::{NONE, Slot};
 use super::{Owner, State, path, session_digest};
 use crate::identity::{Bytes, Zxid};
+use crate::mutated;
 use crate::wire::{Acl, Change, ErrorCode, EventType, MultiResult, OpCode, SessionId, Stat, Transaction};
 
 /// Something happened to a node, and whoever watches it wants to know.
@@ -150,11 +151,13 @@ impl State {
         };
         let above = path::parent(path).ok_or(ErrorCode::NodeExists)?;
         let parent = self.tree.find(above).ok_or(ErrorCode::NoNode)?;
-        let exists = self.tree.find(path).is_some();
+        let exists = self.tree.child(parent, path::name(path)).is_some();
         self.change(above, parent, |slot| {
             let stat = &mut slot.stat;
             // Forward, also where the number wraps.
-            if parent_cversion.wrapping_sub(stat.cversion) > 0 {
+            if mutated!(M91) {
+                stat.cversion = slot.children.cast_signed() + 1;
+            } else if parent_cversion.wrapping_sub(stat.cversion) > 0 {
                 stat.cversion = *parent_cversion;
             }
             stat.pzxid = stat.pzxid.max(context.zxid());
@@ -178,7 +181,7 @@ impl State {
             ephemeral_owner: owner.stored(),
             ..StoredStat::default()
         };
-        let number = self.insert(path, data.clone(), acl, stat);
+        let number = self.insert(parent, path, data.clone(), acl, stat);
         self.trigger(EventType::NodeCreated, path, number, context.zxid, notify);
         self.trigger(EventType::NodeChildrenChanged, above, parent, context.zxid, notify);
         Ok(number)
@@ -187,7 +190,7 @@ impl State {
     fn delete(&mut self, context: Context, path: &str, notify: Notify<'_>) -> Outcome {
         let Some(above) = path::parent(path) else { return ErrorCode::BadArguments.into() };
         let Some(parent) = self.tree.find(above) else { return ErrorCode::NoNode.into() };
-        let found = self.tree.find(path);
+        let found = self.tree.child(parent, path::name(path));
         // Raised also if the child has gone already: somebody may ask whether there were changes
         // since then (ZOOKEEPER-3125).
         self.change(above, parent, |slot| slot.stat.pzxid = slot.stat.pzxid.max(context.zxid()));
@@ -204,13 +207,19 @@ impl State {
         notify(Trigger { event, path, acl, zxid });
     }
 
-    /// Puts a new node below its parent, which exists. What the parent stores does not change here.
-    pub(super) fn insert(&mut self, path: &str, data: Option<Bytes>, acl: &[Acl], stat: StoredStat) -> u32 {
-        let parent = path::parent(path).and_then(|above| self.tree.find(above));
+    /// Puts a new node below its parent. What the parent stores does not change here.
+    pub(super) fn insert(
+        &mut self,
+        parent: u32,
+        path: &str,
+        data: Option<Bytes>,
+        acl: &[Acl],
+        stat: StoredStat,
+    ) -> u32 {
         let prefix = digest::digest_prefix(path, data.as_deref().unwrap_or_default());
         let acl = self.acls.take(acl);
         let number = self.tree.insert(Slot::new(path::name(path), prefix, data, acl, stat));
-        self.tree.link(number, parent.expect("the parent exists"));
+        self.tree.link(number, parent);
         self.account(path, number, 1);
         self.quotas.charge(path, 1, quota::length(self.tree.get(number)));
         self.quotas.changed(&self.tree, path);

@@ -114,11 +114,10 @@ impl Default for State {
         let root = Slot::new("", digest_prefix("/", &[]), none(), acl, StoredStat::default());
         state.tree.insert(root);
         state.account("/", ROOT, 1);
-        for path in ["/zookeeper", quota::ROOT] {
-            state.insert(path, none(), &open, StoredStat::default());
-        }
+        let system = state.insert(ROOT, "/zookeeper", none(), &open, StoredStat::default());
+        state.insert(system, quota::ROOT, none(), &open, StoredStat::default());
         let stat = StoredStat { aversion: -1, ..StoredStat::default() };
-        state.insert(CONFIG, none(), &read_only, stat);
+        state.insert(system, CONFIG, none(), &read_only, stat);
         state
     }
 }

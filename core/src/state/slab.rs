@@ -3,6 +3,7 @@
 //! Freezing copies one pointer per page. A later change copies the page that it touches, and only if a
 //! snapshot still holds it.
 
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -24,7 +25,8 @@ pub(super) struct Slab<T> {
 /// The values at one point in time, numbered without gaps.
 #[derive(Clone, Debug)]
 pub(super) struct Frozen<T> {
-    pages: Vec<Arc<Page<T>>>,
+    /// Without those that were released.
+    pages: VecDeque<Arc<Page<T>>>,
     used: Vec<u32>,
     /// For each page, how many values lie on the pages before it.
     before: Vec<u32>,
@@ -96,7 +98,7 @@ impl<T: Clone> Slab<T> {
             before
         });
         let before = before.collect();
-        Frozen { pages: self.pages.clone(), used: self.used.clone(), before }
+        Frozen { pages: self.pages.clone().into(), used: self.used.clone(), before }
     }
 }
 
@@ -110,7 +112,19 @@ impl<T> Frozen<T> {
     /// The values from this slot on, with the slots after them, in the order of their numbers.
     pub(super) fn iter_from(&self, slot: u32) -> impl Iterator<Item = (u32, &T)> {
         let (page, offset) = place(slot);
-        let slots = self.pages[page.min(self.pages.len())..].iter().flat_map(|page| page.iter()).skip(offset);
+        let pages = self.pages.iter().skip(page - self.released());
+        let slots = pages.flat_map(|page| page.iter()).skip(offset);
         slots.zip(slot + 1..).filter_map(|(value, next)| Some((next, value.as_ref()?)))
+    }
+
+    /// Lets go of the pages before this slot. Nobody copies them any more for a change, and what
+    /// was copied is freed little by little.
+    pub(super) fn release_before(&mut self, slot: u32) {
+        let (page, _) = place(slot);
+        self.pages.drain(..page - self.released());
+    }
+
+    fn released(&self) -> usize {
+        self.used.len() - self.pages.len()
     }
 }

@@ -115,7 +115,9 @@ impl StateSnapshot {
             self.finished = self.nodes.iter_from(self.nodes_done).next().is_none();
             Chunk::Nodes(nodes.into_iter().map(|(_, slot)| self.record(slot)).collect())
         };
-        Some((codec::encode(&chunk), self.finished))
+        let bytes = codec::encode(&chunk);
+        self.nodes.release_before(self.nodes_done);
+        Some((bytes, self.finished))
     }
 
     fn record<'a>(&self, slot: &'a Slot) -> Record<'a> {
@@ -218,6 +220,7 @@ impl StateBuilder {
     /// reach hangs in a circle.
     fn derive(&mut self) -> Result<(), DecodeError> {
         let state = &mut self.state;
+        state.tree.reserve();
         let mut path = alloc::string::String::from("/");
         let mut reached = 0;
         // The nodes on the way to here, with the length and the CRC of their paths.

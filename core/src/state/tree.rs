@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::digest::StoredStat;
@@ -53,6 +54,11 @@ impl Default for Tree {
 
 fn hash(parent: u32, name: &str) -> u32 {
     xxh3_64_with_seed(name.as_bytes(), u64::from(parent)) as u32
+}
+
+/// Whether it is the child of this parent with this name, which have this hash.
+fn is(slot: &Slot, parent: u32, name: &str, hash: u32) -> bool {
+    slot.hash == hash && slot.parent == parent && *slot.name == *name
 }
 
 /// The table wants entropy in all of 64 bits.
@@ -108,13 +114,10 @@ impl Tree {
     }
 
     /// The slot of a child.
-    fn child(&self, parent: u32, name: &str) -> Option<u32> {
+    pub(super) fn child(&self, parent: u32, name: &str) -> Option<u32> {
         let hash = hash(parent, name);
-        let is_it = |&slot: &u32| {
-            let slot = self.get(slot);
-            slot.hash == hash && slot.parent == parent && *slot.name == *name
-        };
-        self.index[shard(hash)].find(spread(hash), is_it).copied()
+        let table = &self.index[shard(hash)];
+        table.find(spread(hash), |&slot| is(self.get(slot), parent, name, hash)).copied()
     }
 
     /// The slot of a node. The empty path is the root's too, as reads have it (client.md section 13).
@@ -191,16 +194,26 @@ impl Tree {
 
     /// Makes `slot` found by its parent and name, unless another one is.
     pub(super) fn enter(&mut self, slot: u32) -> bool {
-        let Slot { parent, name, .. } = self.get(slot);
-        if self.child(*parent, name).is_some() {
-            return false;
-        }
-        let hash = hash(*parent, name);
-        self.get_mut(slot).hash = hash;
         let slots = &self.slots;
-        let table = &mut self.index[shard(hash)];
-        table.insert_unique(spread(hash), slot, |&slot| spread(slots.get(slot).hash));
+        let Slot { parent, name, .. } = slots.get(slot);
+        let hash = hash(*parent, name);
+        let entry = self.index[shard(hash)].entry(
+            spread(hash),
+            |&other| is(slots.get(other), *parent, name, hash),
+            |&other| spread(slots.get(other).hash),
+        );
+        let Entry::Vacant(entry) = entry else { return false };
+        entry.insert(slot);
+        self.slots.get_mut(slot).hash = hash;
         true
+    }
+
+    /// Makes room in the index for all nodes, so that it does not grow step by step.
+    pub(super) fn reserve(&mut self) {
+        let slots = &self.slots;
+        for table in &mut self.index {
+            table.reserve(slots.len() / SHARDS, |&slot| spread(slots.get(slot).hash));
+        }
     }
 
     /// Takes out a node without children.

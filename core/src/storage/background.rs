@@ -7,13 +7,13 @@ use super::pipeline::Job;
 use super::snapshot::Writer;
 use super::{DiskError, FileOperation, Storage, StorageEvent, names};
 use crate::identity::{Bytes, Position, Zxid};
-use crate::service::TreeSnapshot;
+use crate::state::StateSnapshot;
 
 /// A snapshot of the own state that is being written.
 pub(super) struct OwnSnapshot {
     writer: Writer,
     /// `None` when all chunks are written.
-    state: Option<TreeSnapshot>,
+    state: Option<StateSnapshot>,
 }
 
 impl OwnSnapshot {
@@ -27,7 +27,7 @@ impl Storage {
     /// being written. When done, older snapshots and log segments beyond what
     /// [`crate::Config::snapshots_kept`] wants are removed; only snapshots known to be valid count
     /// (R9, ZOOKEEPER-3231).
-    pub fn save_snapshot(&mut self, label: Position, state: TreeSnapshot) {
+    pub fn save_snapshot(&mut self, label: Position, state: StateSnapshot) {
         let running = self.running.as_ref().map(|running| &running.job);
         let mut jobs = self.queue.iter().chain(running);
         // One that is named after a received snapshot must be numbered after it as well.

@@ -24,7 +24,8 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::identity::{Bytes, Epoch, Position, ServerId, Zxid};
-use crate::service::Tree;
+use crate::mutated;
+use crate::state::State;
 
 pub use recovery::recover;
 pub use store::Storage;
@@ -221,6 +222,7 @@ impl Standing {
     pub fn rank(self, current_epoch: Epoch, last: Zxid) -> (Epoch, Zxid) {
         match self {
             Self::Sound => (current_epoch, last),
+            _ if mutated!(Z01) => (current_epoch, last),
             Self::Torn(_) | Self::Damaged(_) | Self::Blank => (last.epoch(), last),
         }
     }
@@ -233,7 +235,7 @@ pub struct Recovered {
     /// [`Config::empty_is_expected`](crate::config::Config::empty_is_expected) says.
     pub epochs: Epochs,
     /// The newest valid snapshot: its label and its state.
-    pub snapshot: Option<(Position, Tree)>,
+    pub snapshot: Option<(Position, State)>,
     /// The log after the snapshot, contiguous.
     pub entries: Vec<Entry>,
     /// The directory held nothing.

@@ -12,7 +12,7 @@ use super::{
 use crate::config::Config;
 use crate::identity::{Epoch, Position, ServerId, Zxid};
 use crate::mutated;
-use crate::service::Tree;
+use crate::state::State;
 
 /// One segment of the log.
 #[derive(Clone, Copy, Debug)]
@@ -202,7 +202,7 @@ fn recover_snapshots(
     reader: &mut Reader<'_>,
     layout: &mut Layout,
     files: Vec<(Zxid, FileName, u64)>,
-) -> (Option<(Position, Tree)>, Option<snapshot::Header>) {
+) -> (Option<(Position, State)>, Option<snapshot::Header>) {
     let mut candidates = Vec::new();
     for (label, name, length) in files {
         let bytes = reader.read(&name, length.min(snapshot::HEADER_BYTES as u64)).unwrap_or_default();

@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::segment::{is_sealed, number_at, position_at, seal, u32_at, u64_at};
 use super::{FileName, FileOperation};
 use crate::identity::Position;
-use crate::service::{Tree, TreeBuilder};
+use crate::state::{State, StateBuilder};
 
 const MAGIC: [u8; 8] = *b"ZABRSNP1";
 pub(super) const HEADER_BYTES: usize = 37;
@@ -127,10 +127,10 @@ fn read(file: &[u8], mut each: impl FnMut(&[u8]) -> Option<()>) -> Option<Positi
 }
 
 /// The label and the state of an undamaged snapshot file.
-pub(super) fn decode(file: &[u8]) -> Option<(Position, Tree)> {
-    let mut builder = TreeBuilder::default();
+pub(super) fn decode(file: &[u8]) -> Option<(Position, State)> {
+    let mut builder = StateBuilder::default();
     let label = read(file, |chunk| builder.add(chunk).ok())?;
-    Some((label, builder.finish()))
+    Some((label, builder.finish().ok()?))
 }
 
 /// Whether a snapshot file is undamaged.

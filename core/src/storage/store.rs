@@ -72,7 +72,8 @@ impl Storage {
             base,
             entries,
             last,
-            durable: if mutated!(M34) { last.zxid } else { base.zxid },
+            // A snapshot may have its name in the cache only.
+            durable: if mutated!(M34) { last.zxid } else { Zxid::ZERO },
             // Perhaps not durable yet, but nothing leaves this server before the repair is done.
             epochs: recovered.epochs,
             epochs_asked: recovered.epochs,
@@ -107,8 +108,8 @@ impl Storage {
         self.last
     }
 
-    /// Everything up to here is durable. [`Zxid::ZERO`] from the last chunk of a received snapshot
-    /// until [`StorageEvent::Installed`].
+    /// Everything up to here is durable. [`Zxid::ZERO`] until [`StorageEvent::Ready`], and from the
+    /// last chunk of a received snapshot until [`StorageEvent::Installed`].
     #[must_use]
     pub fn durable(&self) -> Zxid {
         self.durable

@@ -7,9 +7,8 @@ use super::testing::{Dice, Disk};
 use super::*;
 use crate::config::Config;
 use crate::identity::Bytes;
-use crate::io::ClientId;
 use crate::quorum::Ensemble;
-use crate::service::{Effect, Origin, Transaction};
+use crate::wire::{Change, OpCode, Origin, SessionId, Transaction};
 
 mod crashes;
 mod damage;
@@ -62,15 +61,24 @@ fn append(storage: &mut Storage, epoch: u32, count: u32) {
 }
 
 /// A state that names the position whose state it is.
-fn tree(position: Position) -> Tree {
-    let mut tree = Tree::default();
+fn state(position: Position) -> State {
+    let mut state = State::default();
     for number in 0..4 {
-        let path = format!("/{number}/{position:?}");
-        let effect = Effect::Put { path, data: Bytes::from([7; 30]), version: 1 };
-        let origin = Origin { server: ServerId(1), boot: 1, client: ClientId(1), xid: 1 };
-        tree.apply(&Transaction { origin, wall_millis: 0, effect });
+        let change = Change::Create {
+            op: OpCode::Create,
+            path: format!("/{number} {position:?}"),
+            data: Some(Bytes::from([7; 30])),
+            acl: Vec::new(),
+            ephemeral: false,
+            parent_cversion: number + 1,
+            ttl: 0,
+        };
+        let origin = Origin { server: ServerId(1), boot: 1, client: 1, number: 1 };
+        let (session, zxid) = (SessionId(1), position.zxid);
+        let transaction = Transaction { origin, session, cxid: 1, zxid, time: 0, change, digest: None };
+        state.apply(&transaction, &mut |_| {});
     }
-    tree
+    state
 }
 
 fn epochs(accepted: u32, current: u32) -> Epochs {
@@ -85,7 +93,7 @@ fn epochs(accepted: u32, current: u32) -> Epochs {
 
 fn install(storage: &mut Storage, label: Position) {
     storage.begin_install(label);
-    let mut snapshot = tree(label).snapshot();
+    let mut snapshot = state(label).snapshot();
     let mut index = 0;
     while let Some((chunk, last)) = snapshot.next_chunk(40) {
         storage.install_chunk(index, chunk.into(), last);
@@ -122,7 +130,7 @@ fn what_is_appended_during_a_sync_is_one_group_commit() {
     append(&mut life.storage, 1, 1);
     assert_eq!(disk.serve(&mut life.storage, 1), []);
     append(&mut life.storage, 1, 2);
-    life.storage.save_snapshot(Position::EMPTY, tree(Position::EMPTY).snapshot());
+    life.storage.save_snapshot(Position::EMPTY, state(Position::EMPTY).snapshot());
     append(&mut life.storage, 1, 2);
     let durable: Vec<StorageEvent> = disk.serve(&mut life.storage, ALL);
     assert_eq!(durable[..2], [StorageEvent::Durable(zxid(1, 1)), StorageEvent::Durable(zxid(1, 5))]);
@@ -224,7 +232,7 @@ fn snapshots_shorten_the_log_and_only_the_wanted_number_is_kept() {
         append(&mut life.storage, 1, 20);
         disk.serve(&mut life.storage, ALL);
         let label = life.storage.last();
-        life.storage.save_snapshot(label, tree(label).snapshot());
+        life.storage.save_snapshot(label, state(label).snapshot());
         append(&mut life.storage, 1, 1);
         let events = disk.serve(&mut life.storage, ALL);
         assert!(events.contains(&StorageEvent::SnapshotSaved(label)), "round {round}: {events:?}");
@@ -232,9 +240,9 @@ fn snapshots_shorten_the_log_and_only_the_wanted_number_is_kept() {
     assert!(life.storage.snapshot_bytes() > 100);
     let last = life.storage.last();
     let again = recover(&config(), &disk).unwrap();
-    let (label, state) = again.snapshot.clone().unwrap();
+    let (label, found) = again.snapshot.clone().unwrap();
     assert_eq!(label.zxid, zxid(1, 83));
-    assert_eq!(state, tree(label));
+    assert_eq!(found.digest(), state(label).digest());
     assert_eq!(last_of(&again), last);
     assert_eq!(again.entries.len(), 1);
     let snapshots: Vec<String> = names(&disk).into_iter().filter(|name| name.starts_with("snap")).collect();
@@ -258,7 +266,7 @@ fn a_full_disk_ends_a_snapshot_but_not_the_log() {
     disk.serve(&mut life.storage, ALL);
     let label = life.storage.last();
     disk.full = true;
-    life.storage.save_snapshot(label, tree(label).snapshot());
+    life.storage.save_snapshot(label, state(label).snapshot());
     let events = disk.serve(&mut life.storage, ALL);
     assert_eq!(events, [StorageEvent::SnapshotAbandoned(label, Some(DiskError::Full))]);
     disk.full = false;
@@ -306,7 +314,7 @@ fn a_received_snapshot_replaces_log_and_snapshots() {
     append(&mut life.storage, 1, 50);
     disk.serve(&mut life.storage, ALL);
     let own = life.storage.last();
-    life.storage.save_snapshot(own, tree(own).snapshot());
+    life.storage.save_snapshot(own, state(own).snapshot());
     disk.serve(&mut life.storage, ALL);
     // The leader's history is shorter, and another one.
     let label = Position::EMPTY.extend(zxid(1, 12), b"of another history");
@@ -322,7 +330,8 @@ fn a_received_snapshot_replaces_log_and_snapshots() {
     );
     disk.lose_power(&mut Dice(1));
     let again = recover(&config(), &disk).unwrap();
-    assert_eq!(again.snapshot.as_ref().unwrap(), &(label, tree(label)));
+    let (found, installed) = again.snapshot.as_ref().unwrap();
+    assert_eq!((*found, installed.digest()), (label, state(label).digest()));
     assert_eq!(last_of(&again), life.storage.last());
     assert_eq!(again.epochs.standing, Standing::Sound);
     let kept = [names::log(label.zxid).0, names::snapshot(label.zxid).0];
@@ -403,4 +412,19 @@ fn nothing_is_known_to_be_durable_before_the_repair_is_done() {
     assert!(!next.storage.is_settled());
     disk.serve(&mut next.storage, ALL);
     assert_eq!(next.storage.durable(), zxid(1, 3));
+}
+
+#[test]
+fn a_snapshot_whose_name_is_not_synced_does_not_count_as_durable_before_the_repair() {
+    let (mut disk, mut life) = first_life();
+    let label = Position::EMPTY.extend(zxid(1, 12), b"of another history");
+    install(&mut life.storage, label);
+    while !names(&disk).contains(&names::snapshot(label.zxid).0) {
+        disk.serve(&mut life.storage, 1);
+    }
+    disk.kill();
+    let mut next = start(&disk, 2);
+    assert_eq!((next.storage.last(), next.storage.durable()), (label, Zxid::ZERO));
+    assert_eq!(disk.serve(&mut next.storage, ALL), [StorageEvent::Ready]);
+    assert_eq!(next.storage.durable(), label.zxid);
 }

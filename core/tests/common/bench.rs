@@ -2,20 +2,20 @@
 #![allow(dead_code, reason = "each test takes what it needs")]
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv4Addr};
 
 use zabrus_core::config::{Config, ElectionAlgorithm};
 use zabrus_core::event::{Departure, Event};
 use zabrus_core::io::{ClientId, Command, ConnectionId};
 use zabrus_core::message::{Frame, LinkIncarnation, Message};
+use zabrus_core::prepare::WriteRequest;
 use zabrus_core::quorum::Ensemble;
-use zabrus_core::service::{Change, Effect, Operation, Origin, Request, Transaction};
 use zabrus_core::storage::{DiskCompletion, FileOperation, OperationId, Standing, recover};
-use zabrus_core::{
-    Bytes, Duration, Epoch, Input, Instant, Now, Output, Position, Replica, ServerId, Zxid, codec,
-};
+use zabrus_core::wire::{Change, OpCode, Origin, SessionId, Transaction};
+use zabrus_core::{Bytes, Duration, Epoch, Input, Instant, Now, Output, Position, Replica, ServerId, Zxid};
 
 use super::Disk;
+use super::client::{hello, open_acl};
 
 /// The test's end of a link.
 struct Peer {
@@ -44,23 +44,36 @@ pub struct Bench {
     pub hold_disk: bool,
     asked: VecDeque<(OperationId, FileOperation)>,
     connections: u64,
+    clients: u64,
 }
 
 pub fn zxid(epoch: u32, counter: u32) -> Zxid {
     Zxid::new(Epoch(epoch), counter)
 }
 
-pub fn payload(number: u32) -> Bytes {
-    let origin = Origin { server: ServerId(9), boot: 1, client: ClientId(1), xid: u64::from(number) };
-    let effect = Effect::Put { path: format!("/n{number}"), data: Arc::from(&b"data"[..]), version: 0 };
-    Transaction { origin, wall_millis: 0, effect }.encode().into()
+/// A transaction in its place: it creates a node.
+pub fn payload(zxid: Zxid) -> Bytes {
+    let number = zxid.counter();
+    let origin = Origin { server: ServerId(9), boot: 1, client: 1, number: u64::from(number) };
+    let change = Change::Create {
+        op: OpCode::Create,
+        path: format!("/n{number}"),
+        data: Some(b"data"[..].into()),
+        acl: open_acl(),
+        ephemeral: false,
+        parent_cversion: number.cast_signed(),
+        ttl: 0,
+    };
+    let session = SessionId(1);
+    Transaction { origin, session, cxid: 1, zxid, time: 0, change, digest: None }.encode().into()
 }
 
 /// The positions of a history of these transactions.
 pub fn history(zxids: &[(u32, u32)]) -> Vec<Position> {
     let mut history = vec![Position::EMPTY];
     for (epoch, counter) in zxids {
-        history.push(history[history.len() - 1].extend(zxid(*epoch, *counter), &payload(*counter)));
+        let zxid = zxid(*epoch, *counter);
+        history.push(history[history.len() - 1].extend(zxid, &payload(zxid)));
     }
     history
 }
@@ -100,6 +113,7 @@ impl Bench {
             hold_disk: false,
             asked: VecDeque::new(),
             connections: 0,
+            clients: 1_000,
         };
         bench.drain();
         bench
@@ -137,7 +151,7 @@ impl Bench {
                     Output::ClientFrame { client, bytes } => self.answers.push((client, bytes)),
                     Output::ClientClose { client } => self.closed.push(client),
                     Output::Halt { .. } => self.halted = true,
-                    Output::Disconnect { .. } => {}
+                    Output::Disconnect { .. } | Output::ClientPause { .. } | Output::ClientResume { .. } => {}
                 }
             }
             if self.hold_disk {
@@ -166,6 +180,7 @@ impl Bench {
         while self.replica.deadline() <= end {
             self.now.monotonic = self.now.monotonic.max(self.replica.deadline());
             self.step(Input::Tick);
+            assert!(self.replica.deadline() > self.now.monotonic, "a tick moves the deadline");
         }
         self.now.monotonic = end;
     }
@@ -327,7 +342,7 @@ impl Bench {
     }
 
     pub fn propose(&mut self, leader: u64, epoch: u32, previous: Zxid, zxid: Zxid) {
-        let payload = payload(zxid.counter());
+        let payload = payload(zxid);
         self.say(leader, Message::Proposal { epoch: Epoch(epoch), previous, zxid, payload });
     }
 
@@ -344,15 +359,40 @@ impl Bench {
         assert!(self.replica.status().serving);
     }
 
-    // A client.
+    // Clients.
 
-    pub fn request(&mut self, client: u64, xid: u64, operation: Operation) {
-        let bytes = codec::encode(&Request { xid, operation }).into();
-        self.step(Input::ClientFrame { client: ClientId(client), bytes });
+    /// A frame of a client.
+    pub fn client(&mut self, client: u64, frame: Vec<u8>) {
+        self.step(Input::ClientFrame { client: ClientId(client), bytes: frame.into() });
     }
 
-    pub fn create(&mut self, client: u64, path: &str, data: &[u8]) {
-        let change = Change::Create { path: path.into(), data: data.into() };
-        self.request(client, 1, Operation::Change(change));
+    /// A client that wants a session, which is a write.
+    pub fn join(&mut self, client: u64) {
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        self.step(Input::ClientConnected { client: ClientId(client), address });
+        self.client(client, hello());
+    }
+
+    /// Somebody's write.
+    pub fn write(&mut self) {
+        self.clients += 1;
+        self.join(self.clients);
+    }
+
+    /// What `peer` passes on for a client of its own that wants a session.
+    pub fn forwarded(&self, peer: u64) -> WriteRequest {
+        WriteRequest {
+            origin: Origin {
+                server: ServerId(peer),
+                boot: self.peers[&peer].link.boot,
+                client: 1,
+                number: 1,
+            },
+            session: SessionId(0),
+            cxid: 0,
+            op: OpCode::CreateSession.code(),
+            body: 30_000_i32.to_be_bytes()[..].into(),
+            identities: Vec::new(),
+        }
     }
 }

@@ -2,6 +2,7 @@
 #![allow(unreachable_pub, reason = "each test takes what it needs")]
 
 pub mod bench;
+pub mod client;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

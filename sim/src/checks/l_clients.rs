@@ -1,67 +1,87 @@
-//! L1 to L8 (invariants.md section 8), as far as the minimal tree goes: what clients were told against
-//! the model at the zxid that they were told.
+//! L1 to L12 (invariants.md section 8): what clients were told, against the model at the zxid that they
+//! were told. L10 (multi) and L11 (conditional writes) are cases of L1: the answer and the
+//! transaction are those of the model, which does all or nothing, against the state at the commit.
 
 use zabrus_core::Zxid;
-use zabrus_core::service::{Answer, Refusal};
+use zabrus_core::wire::ErrorCode;
 
 use super::{Verdict, ensure};
 
-/// L1: a change was answered; `committed` is its transaction and the answer that follows from it.
-pub fn change(
-    result: &Result<Answer, Refusal>,
-    header: Zxid,
-    committed: Option<&(Zxid, Result<Answer, Refusal>)>,
-) -> Verdict {
-    let Some((zxid, expected)) = committed else {
-        return Err(format!("a client was told {result:?}, but its request is not committed"));
-    };
-    ensure(result == expected, || format!("a client was told {result:?}, but {zxid} means {expected:?}"))?;
-    ensure(header >= *zxid, || format!("a change that is {zxid} was answered at {header}"))
+/// A code and a body in words.
+fn told(code: i32, body: &[u8]) -> String {
+    match ErrorCode::from_code(code) {
+        Some(error) => format!("{error:?}"),
+        None if code == 0 => format!("success with {:02x?}", &body[..body.len().min(96)]),
+        None => format!("the unknown error {code}"),
+    }
 }
 
-/// L2: a read answered at `header` against the model there.
-pub fn read(
-    path: &str,
-    header: Zxid,
-    result: &Result<Answer, Refusal>,
-    expected: &Result<Answer, Refusal>,
-) -> Verdict {
-    ensure(result == expected, || {
-        format!("a read of {path} at {header} gave {result:?}, but the state there is {expected:?}")
+/// L1 and L2: an answer at `header` against what the model says; `words` names the request.
+pub fn answer(words: &str, header: Zxid, code: i32, body: &[u8], expected: (i32, &[u8], bool)) -> Verdict {
+    let (expected_code, expected_body, same) = expected;
+    ensure(code == expected_code && same, || {
+        let (told, should) = (told(code, body), told(expected_code, expected_body));
+        format!("{words} at {header} was answered by {told}, but the model says {should}")
     })
 }
 
-/// L3: a change that was asked after `answered_before` was acknowledged to anybody comes later.
+/// L1: a write was answered; `committed` is its transaction.
+pub fn committed(words: &str, header: Zxid, committed: Option<Zxid>) -> Verdict {
+    let Some(zxid) = committed else {
+        return Err(format!("{words} was answered, but is not committed"));
+    };
+    ensure(header >= zxid, || format!("{words}, which is {zxid}, was answered at {header}"))
+}
+
+/// L2: what a server shows is committed.
+pub fn shown(header: Zxid, committed: Zxid) -> Verdict {
+    let real = header == Zxid::ZERO || header.counter() != 0;
+    ensure(header <= committed && real, || {
+        format!("a client was shown {header}, but only {committed} is committed")
+    })
+}
+
+/// L3: a write that was asked after `answered_before` was acknowledged to anybody comes later.
 pub fn linearizable(zxid: Zxid, answered_before: Zxid) -> Verdict {
     ensure(zxid > answered_before, || {
         format!("a change became {zxid}, although it was asked after {answered_before} was acknowledged")
     })
 }
 
-/// L4: answers on one connection come in the order of the requests.
-pub fn order(before: Option<u64>, xid: u64) -> Verdict {
-    ensure(before.is_none_or(|before| before < xid), || {
-        format!("a client got the answer to request {xid} after that to {before:?}")
+/// L4: answers on one connection come in the order of the requests; the next is to `expected`.
+pub fn order(expected: Option<i32>, xid: i32) -> Verdict {
+    ensure(expected == Some(xid), || match expected {
+        Some(expected) => format!("request {xid} was answered, but {expected} is the next"),
+        None => format!("request {xid} was answered, but nothing waits for an answer"),
     })
 }
 
-/// L6: one request becomes at most one transaction.
-pub fn once(earlier: Option<Zxid>, zxid: Zxid) -> Verdict {
-    ensure(earlier.is_none(), || format!("one request became two transactions: {earlier:?} and {zxid}"))
+/// L5 and L6: the writes of a connection are executed in their order, each once; the next is
+/// `expected`, and `done` were executed before.
+pub fn next_write(expected: Option<i32>, xid: i32) -> Verdict {
+    ensure(expected == Some(xid), || match expected {
+        Some(expected) => format!("write {xid} was executed, but {expected} was asked before it"),
+        None => format!("write {xid} was executed, but the connection has asked for no more"),
+    })
 }
 
-/// L7: what one connection sees never goes back.
+/// L7: what one connection sees never goes back, nor behind what its client had seen before.
 pub fn monotonic(before: Zxid, header: Zxid) -> Verdict {
     ensure(header >= before, || format!("a client that had seen {before} got an answer at {header}"))
 }
 
-/// L8: after a sync a server has everything acknowledged to anybody before it was asked.
-pub fn synced(header: Zxid, answered_before: Zxid) -> Verdict {
+/// L8: what is answered after a quorum was asked shows everything acknowledged to anybody before.
+pub fn synced(words: &str, header: Zxid, answered_before: Zxid) -> Verdict {
     ensure(header >= answered_before, || {
         format!(
-            "a sync was answered at {header}, although {answered_before} was acknowledged before it was asked"
+            "{words} was answered at {header}, although {answered_before} was acknowledged before it was asked"
         )
     })
+}
+
+/// L12: a reserved number answers only what was asked under it.
+pub fn reserved(xid: i32, asked: bool) -> Verdict {
+    ensure(asked, || format!("an answer with the number {xid} came, but nobody asked"))
 }
 
 #[cfg(test)]
@@ -75,28 +95,24 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_or_wrongly_answered_change_is_seen() {
-        let right = Ok(Answer::Changed { zxid: z(2), version: 1 });
-        let committed = (z(2), right.clone());
-        assert!(change(&right, z(2), Some(&committed)).is_ok());
-        assert!(change(&right, z(2), None).is_err());
-        assert!(change(&right, z(1), Some(&committed)).is_err());
-        assert!(change(&Err(Refusal::NoNode), z(2), Some(&committed)).is_err());
-    }
-
-    #[test]
-    fn a_read_that_is_not_the_state_at_its_zxid_is_seen() {
-        let one = Err(Refusal::NoNode);
-        assert!(read("/a", z(1), &one, &one).is_ok());
-        assert!(read("/a", z(1), &one, &Ok(Answer::Synced)).is_err());
+    fn a_lost_or_wrongly_answered_request_is_seen() {
+        assert!(answer("it", z(1), 0, b"a", (0, b"a", true)).is_ok());
+        assert!(answer("it", z(1), 0, b"a", (0, b"b", false)).is_err());
+        assert!(answer("it", z(1), -101, b"", (0, b"", true)).is_err());
+        assert!(committed("it", z(2), Some(z(2))).is_ok());
+        assert!(committed("it", z(1), Some(z(2))).is_err());
+        assert!(committed("it", z(1), None).is_err());
+        assert!(shown(z(1), z(1)).is_ok() && shown(z(2), z(1)).is_err() && shown(z(0), z(1)).is_err());
     }
 
     #[test]
     fn orders_that_clients_rely_on_are_checked() {
         assert!(linearizable(z(3), z(2)).is_ok() && linearizable(z(2), z(2)).is_err());
-        assert!(order(Some(1), 2).is_ok() && order(Some(2), 2).is_err());
-        assert!(once(None, z(1)).is_ok() && once(Some(z(1)), z(2)).is_err());
+        assert!(order(Some(2), 2).is_ok() && order(Some(1), 2).is_err() && order(None, 2).is_err());
+        assert!(next_write(Some(1), 1).is_ok() && next_write(Some(1), 2).is_err());
+        assert!(next_write(None, 1).is_err());
         assert!(monotonic(z(1), z(1)).is_ok() && monotonic(z(2), z(1)).is_err());
-        assert!(synced(z(2), z(2)).is_ok() && synced(z(1), z(2)).is_err());
+        assert!(synced("it", z(2), z(2)).is_ok() && synced("it", z(1), z(2)).is_err());
+        assert!(reserved(-2, true).is_ok() && reserved(-2, false).is_err());
     }
 }

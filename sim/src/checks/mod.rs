@@ -29,6 +29,15 @@ pub mod e09_epoch_freshness;
 pub mod e10_epoch_monotonicity;
 pub mod e12_elected_best;
 pub mod l_clients;
+pub mod n01_unique_sessions;
+pub mod n02_life_cycle;
+pub mod n03_ephemeral_owners;
+pub mod n04_atomic_cleanup;
+pub mod n05_no_early_expiry;
+pub mod n06_eventual_expiry;
+pub mod n09_single_owner;
+pub mod n10_password;
+pub mod n12_equal_sessions;
 pub mod r01_recoverability;
 pub mod r02_durable_quorum;
 pub mod r03_any_election;
@@ -38,6 +47,8 @@ pub mod r06_never_shrink_silently;
 pub mod r09_purge_safety;
 pub mod r10_no_ack_after_error;
 pub mod v07_minority_leader;
+pub mod w07_rearmed;
+pub mod w_events;
 pub mod y01_persist_before_send;
 pub mod y02_leader_most_recent;
 pub mod y03_initial_history;
@@ -135,13 +146,33 @@ rules! {
     R8 "invariants.md R8, stale I/O; ZOOKEEPER-4541",
     R9 "invariants.md R9, purge safety; ZOOKEEPER-3231",
     R10 "invariants.md R10, no ack loss after an error; ZOOKEEPER-2247, -3701, -4882",
-    L1 "invariants.md L1, write correctness",
-    L2 "invariants.md L2, read correctness",
+    N1 "invariants.md N1, unique session ids",
+    N2 "invariants.md N2, life cycle of sessions; ZOOKEEPER-1208, -1496",
+    N3 "invariants.md N3, owners of ephemeral nodes; ZOOKEEPER-1367, -2355, -3144, -5010",
+    N4 "invariants.md N4, atomic cleanup of sessions",
+    N5 "invariants.md N5, no early expiry",
+    N6 "invariants.md N6, eventual expiry",
+    N9 "invariants.md N9, a session has a single owner",
+    N10 "invariants.md N7 and N10, sessions are for those with the password; ClickHouse 116690",
+    N12 "invariants.md N12, equal sessions; ZOOKEEPER-2926, -3144",
+    N13 "invariants.md N13, derived tables; ZOOKEEPER-3306, -4846, -2808",
+    W1 "invariants.md W1 and W9, events follow the table; ZOOKEEPER-4475, -4466",
+    W2 "invariants.md W2, no event is lost",
+    W3 "invariants.md W3, events come before data",
+    W4 "invariants.md W4, events in the order of zxids",
+    W5 "invariants.md W5, standard watches fire once",
+    W6 "invariants.md W6, no ghost events; ZOOKEEPER-1382",
+    W7 "invariants.md W7, watches armed again; ZOOKEEPER-1412, -1667, -3145, -3125",
+    L1 "invariants.md L1, L10 and L11, write correctness; ZOOKEEPER-2623, -3472",
+    L2 "invariants.md L2, read correctness; ZOOKEEPER-1412",
     L3 "invariants.md L3, linearizable writes",
-    L4 "invariants.md L4, FIFO client order",
+    L4 "invariants.md L4, FIFO client order; ZOOKEEPER-1863",
+    L5 "invariants.md L5, no skip",
     L6 "invariants.md L6, at most once",
     L7 "invariants.md L7, monotonic session",
     L8 "invariants.md L8, sync; ZOOKEEPER-1675, -3600",
+    L9 "invariants.md L9, errors change nothing",
+    L12 "invariants.md L12, reserved request numbers; ZOOKEEPER-3253, -2775",
     V1 "invariants.md V1, a leader serves with a quorum",
     V2 "invariants.md V2, the leader is stable",
     V3 "invariants.md V3, every server rejoins; ZOOKEEPER-1514, -1732, -1818",

@@ -2,15 +2,15 @@
 
 use zabrus_core::event::{Phase, Role};
 use zabrus_core::replica::Status;
-use zabrus_core::service::{Effect, Transaction};
+use zabrus_core::wire::Transaction;
 use zabrus_core::{Epoch, Position, ServerId, Zxid};
 
 use super::history::Broken;
+use super::court::Court;
 use super::{Checked, Ghost};
 use crate::checks::{
     Rule, b04_primary_order, b06_primary_integrity, b07_prefix_consistency, b08_commit_justification,
-    b10_follower_commit, b15_equal_states, b16_speculative_state, r01_recoverability, r02_durable_quorum,
-    y07_serving_quorum,
+    b10_follower_commit, b15_equal_states, r01_recoverability, r02_durable_quorum, y07_serving_quorum,
 };
 use crate::counters::Mark;
 
@@ -102,31 +102,25 @@ impl Ghost {
         Ok(())
     }
 
-    /// Advances model and client ledger by one committed transaction.
+    /// Advances the model and the clients' ledger by one committed transaction.
     fn execute(&mut self, leader: ServerId, next: Position) -> Checked {
         let zxid = next.zxid;
         let payload = self.history.known(zxid).expect("a committed transaction was seen").payload.clone();
         let Ok(transaction) = Transaction::decode(&payload) else {
             return self.judge(Rule::B1, leader, Err(format!("the bytes of {zxid} are no transaction")));
         };
-        if matches!(transaction.effect, Effect::Refused(_)) {
-            self.counters.saw(Mark::Refusals);
+        if transaction.zxid != zxid {
+            let sentence = format!("{zxid} calls itself {}", transaction.zxid);
+            return self.judge(Rule::B11, leader, Err(sentence));
         }
-        let Some(expected) =
-            self.clients.change(&transaction.origin).map(|change| self.model.execute(change))
-        else {
-            let sentence = format!("{zxid} executes a request that no client sent: {:?}", transaction.origin);
-            return self.judge(Rule::B1, leader, Err(sentence));
+        let Self { ledger, model, counters, now, servers, .. } = self;
+        let life = &servers[&leader].life;
+        let silence = |session| {
+            let heard = life.heard_sessions.get(&session).copied().unwrap_or_default();
+            now.since(heard.max(life.serves_since.unwrap_or_default()))
         };
-        let verdict = b16_speculative_state::check(zxid, &transaction.effect, &expected);
-        self.judge(Rule::B16, leader, verdict)?;
-        self.model.apply(zxid, &transaction.effect);
-        let ledger = self.clients.committed(zxid, &transaction);
-        self.counters.checked(Rule::L3);
-        match ledger {
-            Ok(()) => self.judge(Rule::L6, leader, Ok(())),
-            Err((rule, sentence)) => self.judge(rule, leader, Err(sentence)),
-        }
+        let mut court = Court { counters, now: *now, server: Some(leader) };
+        ledger.committed(&transaction, model, silence, &mut court)
     }
 
     /// R1 and R2, after a commit or a change of any disk.

@@ -6,7 +6,7 @@ use zabrus_core::storage::{Directory, DiskOperation, FileName, FileOperation, Re
 use zabrus_core::{Bytes, Epoch, Position, Replica, ServerId};
 
 use super::durable::Durable;
-use super::server::Structural;
+use super::server::{ServerFacts, Structural};
 use super::{Checked, Ghost};
 use crate::checks::{
     Rule, b01_integrity, e10_epoch_monotonicity, r04_recover_is_pure, r05_no_resurrection,
@@ -16,6 +16,9 @@ use crate::checks::{
 use crate::counters::Mark;
 use crate::disk::{Disk, View};
 use crate::violation::Violation;
+
+#[cfg(test)]
+mod tests;
 
 /// Every so many syncs of a log the whole directory is recovered to compare.
 const RECOVER_EVERY: u64 = 256;
@@ -71,29 +74,41 @@ impl Ghost {
         true
     }
 
-    /// A sync took effect on the disk of `server`, perhaps in part, or failed.
+    /// A sync took effect on the disk of `server`, or failed: then perhaps in part.
     ///
     /// # Errors
     /// The rule that the new durable state breaks.
-    pub fn durable(&mut self, server: ServerId, operation: &FileOperation, disk: &Disk) -> Checked {
+    pub fn durable(
+        &mut self,
+        server: ServerId,
+        operation: &FileOperation,
+        failed: bool,
+        disk: &Disk,
+    ) -> Checked {
         let durable = disk.durable();
         self.facts(server).harmed = disk.is_damaged();
         self.carried_out(server, operation);
+        // A failed sync may leave the slot without its records: the standing changes, too.
         if let FileOperation::Sync { file } = operation
-            && (!is_log(file) || self.servers[&server].follows(file) && self.follow(server, file, durable)?)
+            && (!is_log(file)
+                || !failed && self.servers[&server].follows(file) && self.follow(server, file, durable)?)
         {
             return Ok(());
         }
         let removed_only =
             Structural { removed: true, ..Structural::default() } == self.servers[&server].structural;
-        self.facts(server).structural = Structural::default();
         let after = self.recompute(server, durable)?;
         let facts = &self.servers[&server];
-        if removed_only && !facts.harmed {
+        if removed_only && *operation == FileOperation::SyncDirectory && !facts.harmed {
             let verdict = r09_purge_safety::check(&facts.durable, &after);
             self.judge(Rule::R9, server, verdict)?;
         }
-        self.changed(server, after, Cause::Sync)
+        self.changed(server, after, Cause::Sync)?;
+        // What a failed one left undone may still reach the disk.
+        if !failed {
+            self.facts(server).structural = Structural::default();
+        }
+        Ok(())
     }
 
     /// The process of `server` ended, and its disk lost what it lost.
@@ -324,6 +339,9 @@ impl Ghost {
         if !grown {
             self.shrunk(server, &before, &after, cause, harmed)?;
         }
+        if harmed && cause == Cause::Sync {
+            self.replaced(server, &after)?;
+        }
         if cause != Cause::Sync {
             let owed = self.servers[&server].owed;
             let verdict = r06_never_shrink_silently::check(&self.history, owed, &after);
@@ -380,6 +398,19 @@ impl Ghost {
             facts.owed = held;
         }
         Ok(())
+    }
+
+    /// What a server gave up because its leader said so is no longer owed, unless it is committed.
+    /// Without damage [`Ghost::shrunk`] sees to it.
+    fn replaced(&mut self, server: ServerId, after: &Durable) -> Checked {
+        let ServerFacts { owed, structural: Structural { cut, named, .. }, .. } = self.servers[&server];
+        let kept = r06_never_shrink_silently::check(&self.history, owed, after);
+        if kept.is_ok() || !(cut || named) {
+            return Ok(());
+        }
+        let owed = self.history.committed_part(owed, |_| {});
+        self.facts(server).owed = owed;
+        self.judge(Rule::R6, server, r06_never_shrink_silently::check(&self.history, owed, after))
     }
 }
 

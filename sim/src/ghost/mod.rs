@@ -9,14 +9,15 @@
 //! [`Ghost::crashed`] when a process ended, after its disk lost what it lost; [`Ghost::damaged`] when a
 //! fault was injected into a disk.
 
-pub mod clients;
 pub mod durable;
 pub mod epochs;
 pub mod history;
+pub mod ledger;
 pub mod model;
 pub mod quorums;
 
 mod commits;
+pub mod court;
 mod disk;
 mod sends;
 mod server;
@@ -28,18 +29,25 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use zabrus_core::io::ClientId;
 use zabrus_core::message::Vote;
-use zabrus_core::service::{Operation, Request, Response, Tree};
+use zabrus_core::state::State;
+use zabrus_core::wire::SessionId;
 use zabrus_core::{Duration, Instant, Position, ServerId};
 
-use crate::checks::{Rule, Verdict, b15_equal_states, v07_minority_leader};
+use crate::checks::{
+    Rule, Verdict, b15_equal_states, n03_ephemeral_owners, n06_eventual_expiry, n12_equal_sessions,
+    v07_minority_leader,
+};
+use crate::clients::{Act, Received};
 use crate::counters::{Counters, Mark};
 use crate::liveness::{Liveness, ServerView};
+use crate::schedule::Index;
 use crate::settings::Settings;
 use crate::violation::Violation;
-use clients::Clients;
+use court::Court;
 use durable::Durable;
 use epochs::EpochLedger;
 use history::History;
+use ledger::Ledger;
 use model::Model;
 use quorums::Quorums;
 use server::ServerFacts;
@@ -57,7 +65,7 @@ pub struct Ghost {
     history: History,
     epochs: EpochLedger,
     model: Model,
-    clients: Clients,
+    ledger: Ledger,
     /// Which votes servers sent for themselves (E2).
     candidates: BTreeSet<Vote>,
     liveness: Liveness,
@@ -73,16 +81,16 @@ impl Ghost {
     pub fn new(settings: &Settings) -> Self {
         let facts = |id: &ServerId| (*id, ServerFacts::new(settings.config(*id, true)));
         let servers: BTreeMap<ServerId, ServerFacts> = settings.ensemble.members.keys().map(facts).collect();
-        let config = &servers.values().next().expect("a world has servers").config;
+        let config = servers.values().next().expect("a world has servers").config.clone();
         Self {
             now: Instant(0),
             quorums: Quorums::new(&config.ensemble),
-            liveness: Liveness::new(config),
+            liveness: Liveness::new(&config),
             servers,
             history: History::default(),
             epochs: EpochLedger::default(),
-            model: Model::default(),
-            clients: Clients::default(),
+            model: Model::new(config.service.clone()),
+            ledger: Ledger::default(),
             candidates: BTreeSet::new(),
             counters: Counters::default(),
         }
@@ -116,31 +124,26 @@ impl Ghost {
         &self.servers[&server].durable
     }
 
-    /// A client sends a request.
-    pub fn client_request(&mut self, server: ServerId, client: ClientId, request: &Request) {
-        self.clients.asked(self.now, server, client, request);
+    /// A client did something; `server` is where a connection that it opened goes.
+    pub fn client_acted(&mut self, act: &Act, server: impl FnOnce(Index) -> ServerId) {
+        let Self { ledger, now, .. } = self;
+        match act {
+            Act::Opened { id, server: index, address, hello } => {
+                ledger.opened(*now, server(*index), *id, *address, hello);
+            }
+            Act::Sent { id, header, body } => ledger.sent(*now, *id, *header, body),
+            Act::Left { id } | Act::Abandoned { id } => ledger.left(*id),
+        }
     }
 
-    /// A client gets an answer.
+    /// A client got something.
     ///
     /// # Errors
-    /// The rule that the answer breaks.
-    pub fn client_response(&mut self, server: ServerId, client: ClientId, response: &Response) -> Checked {
-        let Self { clients, model, counters, now, .. } = self;
-        let judge = |rule, verdict| judge(counters, *now, rule, Some(server), verdict);
-        let operation = clients.answered((server, client), response, model, judge)?;
-        match operation {
-            Some(Operation::Change(_)) => self.counters.saw(Mark::ChangesAnswered),
-            Some(Operation::Get { .. }) => self.counters.saw(Mark::ReadsAnswered),
-            Some(Operation::Sync) => self.counters.saw(Mark::SyncsAnswered),
-            None => {}
-        }
-        Ok(())
-    }
-
-    /// A client's connection is gone.
-    pub fn client_left(&mut self, server: ServerId, client: ClientId) {
-        self.clients.left(server, client);
+    /// The rule that this breaks.
+    pub fn client_received(&mut self, server: ServerId, client: ClientId, received: &Received) -> Checked {
+        let Self { ledger, model, history, counters, now, .. } = self;
+        let mut court = Court { counters, now: *now, server: Some(server) };
+        ledger.received(client, received, model, history.committed().zxid, &mut court)
     }
 
     /// No fault happens from now on.
@@ -162,7 +165,7 @@ impl Ghost {
         if mark != Mark::LivenessJudged {
             return Ok(());
         }
-        let waiting = self.clients.longest_waiting();
+        let waiting = self.ledger.longest_waiting();
         for (rule, verdict) in self.liveness.judge(self.now, &self.quorums, views, waiting) {
             self.counters.checked(rule);
             verdict.map_err(|sentence| (rule, sentence))?;
@@ -170,18 +173,41 @@ impl Ghost {
         Ok(())
     }
 
-    /// B15 in full, at the end of a run: a server that has everything committed has exactly the
-    /// nodes of the model, and its digest is the one of its nodes.
+    /// B15, N3, N12, N13 and W10 in full, at the end of a run: a server that has everything committed has
+    /// exactly the sessions and the nodes of the model, and what it keeps beside them is right.
     ///
     /// # Errors
-    /// If its tree is another one.
-    pub fn ended(&mut self, server: ServerId, applied: Position, tree: &Tree) -> Checked {
+    /// If its state is another one.
+    pub fn ended(&mut self, server: ServerId, applied: Position, state: &State) -> Checked {
+        self.judge(Rule::N3, server, n03_ephemeral_owners::check(state))?;
+        self.judge(Rule::N13, server, n12_equal_sessions::derived(state))?;
         if applied != self.history.committed() {
             return Ok(());
         }
-        let expected = self.model.present();
-        let verdict = b15_equal_states::nodes(tree, expected);
+        let verdict = n12_equal_sessions::check(state, self.model.sessions());
+        self.judge(Rule::N12, server, verdict)?;
+        let verdict = b15_equal_states::nodes(state, self.model.subtree("/", applied.zxid));
         self.judge(Rule::B15, server, verdict)
+    }
+
+    /// N6 and N7, some time after the last fault: sessions that no client keeps have ended.
+    ///
+    /// # Errors
+    /// If one goes on for ever.
+    pub fn sessions_ended(&mut self, kept: impl Iterator<Item = SessionId>) -> Result<(), (Rule, String)> {
+        let Some(disturbed) = self.liveness.last_disturbance().filter(|_| self.liveness.can_judge(self.now))
+        else {
+            return Ok(());
+        };
+        let kept: BTreeSet<SessionId> = kept.collect();
+        let tick = self.servers.values().next().expect("a world has servers").config.tick_time;
+        for (session, timeout) in self.model.sessions().filter(|(session, _)| !kept.contains(session)) {
+            let silent = self.ledger.last_touched(session);
+            let verdict = n06_eventual_expiry::check(session, timeout, tick, silent, disturbed, self.now);
+            self.counters.checked(Rule::N6);
+            verdict.map_err(|sentence| (Rule::N6, sentence))?;
+        }
+        Ok(())
     }
 
     /// V7, for a serving leader that nothing could reach for so long from enough others to be a quorum.

@@ -25,7 +25,9 @@ impl Ghost {
     /// # Errors
     /// The rule that it breaks.
     pub fn output(&mut self, server: ServerId, output: &Output, replica: &Replica) -> Checked {
-        let life = &self.servers[&server].life;
+        let facts = self.facts(server);
+        facts.shows(replica.storage().epochs());
+        let life = &facts.life;
         if life.foreign {
             let verdict = y12_stale_input::output(output, life.leading.is_some());
             self.judge(Rule::Y12, server, verdict)?;
@@ -72,7 +74,8 @@ impl Ghost {
         let (Some(vote), SenderState::Looking) = (notification.vote, notification.state) else {
             return Ok(());
         };
-        let (durable, standing) = (self.servers[&server].durable, self.servers[&server].standing());
+        let facts = &self.servers[&server];
+        let (durable, standing) = (facts.durable, facts.known_epochs().standing);
         self.judge(Rule::E4, server, e04_no_blank_voter::check("a vote", standing))?;
         let verdict = e05_no_foreign_voter::check(&self.quorums, server, vote);
         self.judge(Rule::E5, server, verdict)?;
@@ -192,7 +195,7 @@ impl Ghost {
         }
         let facts = &self.servers[&server];
         let (durable, excused) = (facts.durable, facts.excused(promise.last));
-        let standing = facts.standing();
+        let standing = facts.known_epochs().standing;
         self.judge(Rule::E4, server, e04_no_blank_voter::check("a promise", standing))?;
         if !excused {
             let verdict = y01_persist_before_send::position(&promise, &durable);
@@ -368,7 +371,7 @@ impl Ghost {
         let verdict = e08_promise_quorum::check(&self.quorums, epoch, server, set);
         self.judge(Rule::E8, server, verdict)?;
         let facts = &self.servers[&server];
-        let current = facts.durable.epochs.current_epoch;
+        let current = facts.known_epochs().current_epoch;
         let current = if current == epoch { facts.earlier_epoch } else { current };
         let verdict =
             y02_leader_most_recent::check(&self.quorums, server, (current, initial.zxid), &promised);

@@ -6,8 +6,9 @@ use zabrus_core::config::Config;
 use zabrus_core::event::Role;
 use zabrus_core::message::{LinkIncarnation, Notification, Vote};
 use zabrus_core::replica::Status;
-use zabrus_core::storage::{FileName, FileOperation, OperationId, Standing};
-use zabrus_core::{Epoch, Position, ServerId, Zxid};
+use zabrus_core::storage::{Epochs, FileName, FileOperation, OperationId, Standing};
+use zabrus_core::wire::SessionId;
+use zabrus_core::{Epoch, Instant, Position, ServerId, Zxid};
 
 use super::durable::Durable;
 use crate::checks::Rule;
@@ -47,7 +48,8 @@ pub(super) struct Structural {
 pub(super) struct ServerFacts {
     pub(super) config: Config,
     pub(super) durable: Durable,
-    /// The current epoch before the last one: the rank with which a leader was compared.
+    /// The current epoch before the last one, as far as this server can know it: the rank with which
+    /// a leader was compared.
     pub(super) earlier_epoch: Epoch,
     /// An injected fault has destroyed something on this disk, so that it may lack what it
     /// acknowledged, if it says so.
@@ -75,6 +77,8 @@ pub(super) struct ServerFacts {
 pub(super) struct Life {
     /// The incarnation of its storage, from its first operation.
     pub(super) storage: Option<u64>,
+    /// What it takes for its durable epochs, as of its last output.
+    pub(super) epochs: Option<Epochs>,
     /// Operations in flight, and whether their failure ends what this server may promise.
     pub(super) operations: VecDeque<(OperationId, bool)>,
     pub(super) disk_failed: bool,
@@ -95,6 +99,10 @@ pub(super) struct Life {
     /// Round and vote of the present look, and how it moved between equal votes.
     pub(super) look: Option<(u64, Option<Vote>)>,
     pub(super) links: BTreeMap<ServerId, LinkFacts>,
+    /// Since when it serves as a leader.
+    pub(super) serves_since: Option<Instant>,
+    /// When it last heard of each session as the leader (N5).
+    pub(super) heard_sessions: BTreeMap<SessionId, Instant>,
     pub(super) steps: u64,
 }
 
@@ -141,12 +149,18 @@ impl ServerFacts {
         !self.structural.cut && self.tail.file.as_ref() == Some(file)
     }
 
-    /// What this server can know of its standing: of damage that happens under it, nothing.
-    pub(super) fn standing(&self) -> Standing {
-        match self.status {
-            Some(status) if self.harmed => status.epochs.standing,
-            _ => self.durable.epochs.standing,
+    /// The replica shows what it takes for its durable epochs.
+    pub(super) fn shows(&mut self, epochs: Epochs) {
+        let before = self.known_epochs().current_epoch;
+        if self.harmed && before < epochs.current_epoch {
+            self.earlier_epoch = before;
         }
+        self.life.epochs = Some(epochs);
+    }
+
+    /// What this server can know of its epochs: of damage that happens under it, nothing.
+    pub(super) fn known_epochs(&self) -> Epochs {
+        self.life.epochs.filter(|_| self.harmed).unwrap_or(self.durable.epochs)
     }
 
     /// Whether a lie of its disk excuses that it lacks `position`.

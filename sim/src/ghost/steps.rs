@@ -3,9 +3,11 @@
 use zabrus_core::config::ElectionAlgorithm;
 use zabrus_core::event::{Phase, Role};
 use zabrus_core::io::Input;
-use zabrus_core::message::Frame;
+use zabrus_core::message::{Frame, Message};
+use zabrus_core::prepare::WriteRequest;
 use zabrus_core::replica::Status;
-use zabrus_core::{Replica, ServerId};
+use zabrus_core::wire::{OpCode, SessionId};
+use zabrus_core::{Replica, ServerId, codec};
 
 use super::server::{Life, ServerFacts};
 use super::{Checked, Ghost};
@@ -33,6 +35,7 @@ impl Ghost {
 
     /// Its process is gone.
     pub(super) fn down(&mut self, server: ServerId) {
+        self.lost(server);
         let facts = self.facts(server);
         (facts.life, facts.status) = (Life::default(), None);
         self.liveness.changed(self.now, server);
@@ -46,20 +49,38 @@ impl Ghost {
             (life.no_effect, life.foreign) = (Some(Rule::R8), true);
             return;
         }
+        if let Input::ClientFrame { client, .. } = input {
+            self.ledger.touched(self.now, *client);
+            if let Some(session) = self.ledger.session_of(*client) {
+                self.heard_of(server, [session]);
+            }
+        }
         let Input::Frame { peer, bytes, .. } = input else { return };
         let Ok(frame) = Frame::decode(bytes) else { return };
         let ServerFacts { life, status, .. } = self.facts(server);
         match frame {
             Frame::Vote { notification, .. } => life.heard.push((*peer, notification)),
             Frame::Data { link, message, .. } => {
+                let sessions = evidence(&message);
                 let own = status.and_then(|status| status.epoch);
                 life.foreign = life.open.get(peer) != Some(&link);
                 let another = own.is_some() && message.epoch().is_some_and(|epoch| Some(epoch) != own);
                 if life.foreign || another {
                     life.no_effect = Some(Rule::Y12);
+                } else {
+                    self.heard_of(server, sessions);
                 }
             }
             _ => {}
+        }
+    }
+
+    /// A leader gets a sign of life of sessions, now.
+    fn heard_of(&mut self, server: ServerId, sessions: impl IntoIterator<Item = SessionId>) {
+        let now = self.now;
+        let facts = self.facts(server);
+        if facts.life.serves_since.is_some() {
+            facts.life.heard_sessions.extend(sessions.into_iter().map(|session| (session, now)));
         }
     }
 
@@ -115,16 +136,39 @@ impl Ghost {
     }
 
     fn leading(&mut self, server: ServerId, before: Option<&Status>, status: &Status) -> Checked {
-        let (Role::Leading, Some(epoch)) = (status.role, status.epoch) else { return Ok(()) };
+        let (Role::Leading, Some(epoch)) = (status.role, status.epoch) else {
+            self.lost(server);
+            return Ok(());
+        };
         let phase = |status: &Status| (status.phase, status.epoch);
         let entered = before.is_none_or(|before| phase(before) != phase(status));
         if entered && matches!(status.phase, Phase::Synchronization | Phase::Broadcast) {
             self.leads(server, epoch)?;
         }
         if status.serving && before.is_none_or(|before| !before.serving) {
+            let now = self.now;
+            self.facts(server).life.serves_since = Some(now);
             self.ready_to_serve(server, epoch)?;
         }
         Ok(())
+    }
+
+    /// A server does not lead, or not any more.
+    fn lost(&mut self, server: ServerId) {
+        let life = &mut self.facts(server).life;
+        if life.serves_since.take().is_none() {
+            return;
+        }
+        life.heard_sessions.clear();
+        for (op, mark) in [
+            (OpCode::Sync, Mark::LeaderLostWithSyncs),
+            (OpCode::CreateSession, Mark::LeaderLostWithSessions),
+            (OpCode::CloseSession, Mark::LeaderLostWithClosing),
+        ] {
+            if self.ledger.waits_for(op) {
+                self.counters.saw(mark);
+            }
+        }
     }
 
     fn learning(&mut self, server: ServerId, before: Option<&Status>, status: &Status) -> Checked {
@@ -166,5 +210,17 @@ impl Ghost {
         self.judge(Rule::R7, server, y14_memory_equals_disk::log(status, &durable))?;
         let verdict = y14_memory_equals_disk::state(&self.history, status.applied, &durable);
         self.judge(Rule::Y14, server, verdict)
+    }
+}
+
+/// The sessions of which a learner's message proves that they live.
+fn evidence(message: &Message) -> Vec<SessionId> {
+    match message {
+        Message::Ping { touched, .. } => touched.clone(),
+        Message::Revalidate { session, lives: None, .. } => vec![*session],
+        Message::Request { payload, .. } => {
+            codec::decode::<WriteRequest>(payload).map_or_else(|_| Vec::new(), |write| vec![write.session])
+        }
+        _ => Vec::new(),
     }
 }

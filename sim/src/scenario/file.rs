@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
 use zabrus_core::config::ElectionAlgorithm;
 use zabrus_core::quorum::Ensemble;
-use zabrus_core::{Duration, Instant, ServerId};
+use zabrus_core::{ConfigError, Duration, Instant, ServerId};
 
 use super::sentence::Sentence;
 use super::{Action, Condition, Holding, Mistake, Scenario, ScenarioError, Step, Wait};
@@ -33,8 +33,7 @@ struct File {
     kills: Vec<Spanned<String>>,
     start: Option<Spanned<String>>,
     recovers: Option<bool>,
-    #[serde(default)]
-    settings: ServerSettings,
+    settings: Option<Spanned<ServerSettings>>,
     #[serde(default)]
     network: Network,
     #[serde(default)]
@@ -204,6 +203,13 @@ impl Reader<'_> {
         })?;
         let settings = file.settings(self.ensemble(&file)?);
         let servers: Vec<_> = settings.ensemble.members.keys().copied().collect();
+        settings.config(servers[0], true).validate().map_err(|error| {
+            let place = match (&error, &file.settings) {
+                (ConfigError::OutOfRange { .. }, Some(settings)) => settings.span(),
+                _ => file.servers.span(),
+            };
+            Mistake { span: place, message: error.to_string() }
+        })?;
         let start = match &file.start {
             None => servers.clone(),
             Some(text) => self.start(text, &servers)?,
@@ -339,7 +345,8 @@ impl File {
     /// A calm world: nothing happens by chance but the delays.
     fn settings(&self, ensemble: Ensemble) -> Settings {
         let base = Settings::default();
-        let own = &self.settings;
+        let none = ServerSettings::default();
+        let own = self.settings.as_ref().map_or(&none, Spanned::get_ref);
         Settings {
             ensemble,
             election: match own.election {

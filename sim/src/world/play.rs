@@ -103,7 +103,7 @@ impl World {
         self.run_until(healed + self.settings.settle)?;
         for replica in self.servers.iter().filter_map(Server::replica) {
             let status = replica.status();
-            self.ghost.ended(status.id, status.applied, replica.tree())?;
+            self.ghost.ended(status.id, status.applied, replica.state())?;
         }
         Ok(match self.quiesced() {
             Ok(()) => Outcome::Passed,
@@ -122,7 +122,7 @@ impl World {
 
     /// No client sends anything new from now on.
     pub fn stop_load(&mut self) {
-        self.load.stop();
+        self.clients.stop();
     }
 
     /// Whether everything is well, some time after [`World::calm`]; if not, the rule and what is
@@ -137,7 +137,11 @@ impl World {
             why_down: server.why_down.clone(),
         };
         let views: Vec<ServerView> = self.servers.iter().map(view).collect();
-        self.ghost.quiesced(self.settings.liveness_expected, &views)
+        self.ghost.quiesced(self.settings.liveness_expected, &views)?;
+        if self.settings.liveness_expected {
+            self.ghost.sessions_ended(self.clients.sessions())?;
+        }
+        Ok(())
     }
 
     /// What the adversary may know.

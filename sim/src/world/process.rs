@@ -68,9 +68,9 @@ impl World {
             && server.disk_random.chance(500)
         {
             // Nobody is left to hear how it went.
-            let _ = server.disk.apply(&asked.operation, &mut server.disk_random);
+            let result = server.disk.apply(&asked.operation, &mut server.disk_random);
             if is_sync(&asked.operation) {
-                ghost.durable(server.id, &asked.operation, &server.disk)?;
+                ghost.durable(server.id, &asked.operation, result.is_err(), &server.disk)?;
             }
         }
         server.misdirects = false;
@@ -82,7 +82,7 @@ impl World {
         }
         if process.is_some() {
             self.network.stopped(*now, at, end == End::Machine, &mut self.schedule);
-            self.load.server_stopped(*now, at, &mut self.schedule);
+            self.clients.server_stopped(*now, at, &mut self.schedule);
         }
         ghost.crashed(server.id, &server.disk)
     }
@@ -110,7 +110,7 @@ impl World {
 
     /// Does everything that a replica wants done.
     fn drain(&mut self, at: Index) -> Result<(), Violation> {
-        let Self { settings, now, ids, servers, network, load, schedule, ghost, trace, .. } = self;
+        let Self { settings, now, ids, servers, network, clients, schedule, ghost, trace, .. } = self;
         let now = *now;
         let index = |id| ids.binary_search(&id).ok().map(|index| index as Index);
         let server = &mut servers[usize::from(at)];
@@ -130,8 +130,10 @@ impl World {
                     }
                 }
                 Output::Disk(operation) => process.operations.push_back(operation),
-                Output::ClientFrame { client, bytes } => load.reply(now, client, Some(bytes), schedule),
-                Output::ClientClose { client } => load.reply(now, client, None, schedule),
+                Output::ClientFrame { client, bytes } => clients.reply(now, client, Some(bytes), schedule),
+                Output::ClientClose { client } => clients.reply(now, client, None, schedule),
+                Output::ClientPause { client } => clients.pause(now, client, true, schedule),
+                Output::ClientResume { client } => clients.pause(now, client, false, schedule),
                 Output::Event(event) => trace.event(now, at, || process.replica.status(), event),
                 Output::Halt { reason } => halted = Some(reason),
             }
@@ -201,7 +203,7 @@ impl World {
         let result = server.disk.apply(&asked.operation, &mut server.disk_random);
         // A sync that fails may have made a part durable.
         if is_sync(&asked.operation) {
-            ghost.durable(server.id, &asked.operation, &server.disk)?;
+            ghost.durable(server.id, &asked.operation, result.is_err(), &server.disk)?;
         }
         server.work_on_disk(*now, at, schedule);
         if server.misdirects && matches!(asked.operation, FileOperation::Write { .. }) {

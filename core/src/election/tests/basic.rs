@@ -49,14 +49,7 @@ fn a_server_alone_in_its_ensemble_decides_at_once() {
 fn observers_and_blank_servers_follow_and_are_not_counted() {
     let mut world = world(3, 1);
     world.candidacies.insert(3, Candidacy { may_vote: false, ..candidacy(9, 9) });
-    for id in [1, 3, 4] {
-        world.start(id);
-    }
-    world.run(SECOND.times(30));
-    assert_eq!(world.leaders(), [None; 3]);
-    world.start(2);
-    world.run(SECOND.times(6));
-    assert!(world.agrees_on(2));
+    world.lack_only_2(&[1, 3, 4]);
 }
 
 #[test]

@@ -228,6 +228,18 @@ impl World {
         }
     }
 
+    /// These servers elect nobody; when server 2 is there, all elect it.
+    fn lack_only_2(&mut self, others: &[u64]) {
+        for id in others {
+            self.start(*id);
+        }
+        self.run(SECOND.times(30));
+        assert!(self.leaders().iter().all(Option::is_none));
+        self.start(2);
+        self.run(SECOND.times(6));
+        assert!(self.agrees_on(2));
+    }
+
     fn leader(&self, id: u64) -> Option<u64> {
         self.up[&id].leader
     }

@@ -207,14 +207,7 @@ fn observers_follow_and_never_influence() {
     let mut world = World::new(3, 2);
     // The observers have the newest data and are there first.
     world.candidacies.extend([4, 5].map(|id| (id, Candidacy { may_vote: false, ..candidacy(9, 9) })));
-    for id in [4, 5, 1] {
-        world.start(id);
-    }
-    world.run(SECOND.times(30));
-    assert_eq!(world.leaders(), [None; 3]);
-    world.start(2);
-    world.run(SECOND.times(6));
-    assert!(world.agrees_on(2));
+    world.lack_only_2(&[4, 5, 1]);
     for server in world.up.values() {
         let foreign = |id: &ServerId| !world.config.ensemble.is_voter(*id);
         assert!(!server.election.supporters().iter().any(foreign));
@@ -226,13 +219,7 @@ fn a_blank_server_follows_but_is_not_counted() {
     // ZOOKEEPER-2325: the wiped server 3 makes no quorum with server 1.
     let mut world = World::new(3, 0);
     world.candidacies.insert(3, Candidacy { may_vote: false, ..candidacy(0, 0) });
-    world.start(1);
-    world.start(3);
-    world.run(SECOND.times(30));
-    assert_eq!(world.leaders(), [None, None]);
-    world.start(2);
-    world.run(SECOND.times(6));
-    assert!(world.agrees_on(2));
+    world.lack_only_2(&[1, 3]);
 }
 
 #[test]

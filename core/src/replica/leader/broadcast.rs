@@ -1,19 +1,41 @@
 //! Proposing and committing (zab.md section 6).
 
+use alloc::vec::Vec;
+
 use super::{Leader, Stage};
 use crate::event::{Departure, Event};
 use crate::identity::{Bytes, Zxid};
 use crate::message::Message;
 use crate::mutated;
+use crate::prepare::WriteRequest;
 use crate::replica::Step;
 use crate::replica::handler::Handler;
 use crate::replica::server::Server;
-use crate::service::Write;
-use crate::time::Instant;
+use crate::replica::sessions::Owner;
+use crate::time::{Duration, Instant};
+use crate::wire::{Change, ErrorCode, OpCode, Origin, SessionId};
 
 impl Leader {
-    /// Turns a change into a transaction and proposes it (zab.md section 6).
-    pub(in crate::replica) fn propose(&mut self, server: &mut Server, write: Write) -> Step {
+    /// Turns a client's write into a transaction and proposes it (zab.md section 6).
+    pub(in crate::replica) fn propose(&mut self, server: &mut Server, request: &WriteRequest) -> Step {
+        let Stage::Broadcast(broadcast) = &self.stage else { return Ok(()) };
+        let refused = if request.op == OpCode::CreateSession.code() {
+            None
+        } else {
+            broadcast.sessions.check(request.session, Owner::from(request.origin)).err()
+        };
+        self.order(server, request, refused)
+    }
+
+    /// Orders a write of the leader's own: nobody waits for it.
+    fn propose_own(&mut self, server: &mut Server, session: SessionId, op: OpCode, body: Bytes) -> Step {
+        let origin = Origin { server: server.id(), boot: server.boot, client: 0, number: 0 };
+        let (op, identities) = (op.code(), Vec::new());
+        self.order(server, &WriteRequest { origin, session, cxid: 0, op, body, identities }, None)
+    }
+
+    fn order(&mut self, server: &mut Server, request: &WriteRequest, refused: Option<ErrorCode>) -> Step {
+        let now = server.time();
         let Stage::Broadcast(broadcast) = &mut self.stage else { return Ok(()) };
         let previous = server.storage.last().zxid;
         let counter = if previous.epoch() == self.epoch { previous.counter() } else { 0 };
@@ -22,7 +44,16 @@ impl Leader {
             return Err(Departure::Rollover);
         }
         let zxid = Zxid::new(self.epoch, counter + 1);
-        let transaction = broadcast.preparer.prepare(&server.tree, write, zxid, server.now.wall_millis);
+        let wall = server.now.wall_millis.cast_signed();
+        let transaction = broadcast.preparer.prepare(&server.state, request, refused, zxid, wall);
+        match &transaction.change {
+            Change::CreateSession { timeout } => {
+                let owner = Some(Owner::from(request.origin));
+                broadcast.sessions.add(now, transaction.session, *timeout, owner);
+            }
+            Change::CloseSession { .. } => broadcast.sessions.close(transaction.session),
+            _ => {}
+        }
         let payload: Bytes = Bytes::from(transaction.encode());
         server.storage.append(zxid, payload.clone());
         let epoch = self.epoch;
@@ -101,7 +132,51 @@ impl Leader {
     pub(in crate::replica) fn delivered(&mut self, server: &mut Server) {
         if let Stage::Broadcast(broadcast) = &mut self.stage {
             broadcast.preparer.applied(server.applied.zxid);
+            broadcast.sessions.forget_closed(|session| server.state.session_timeout(session).is_some());
         }
         self.answer_questions(server);
+    }
+
+    /// Sessions of which somebody heard.
+    pub(super) fn touch(&mut self, server: &Server, touched: &[SessionId]) {
+        if let Stage::Broadcast(broadcast) = &mut self.stage {
+            for session in touched {
+                broadcast.sessions.touch(server.time(), *session);
+            }
+        }
+    }
+
+    /// Ends the sessions of which nobody has heard for their timeout (client.md section 17.2).
+    pub(super) fn expire(&mut self, server: &mut Server) -> Step {
+        if !self.serving() {
+            return Ok(());
+        }
+        let touched = server.clients.take_touched();
+        self.touch(server, &touched);
+        let Stage::Broadcast(broadcast) = &self.stage else { return Ok(()) };
+        for session in broadcast.sessions.expired(server.time()) {
+            self.propose_own(server, session, OpCode::CloseSession, Bytes::default())?;
+        }
+        Ok(())
+    }
+
+    /// Removes containers that are empty and nodes past their time (client.md section 12).
+    pub(super) fn sweep(&mut self, server: &mut Server) -> Step {
+        let now = server.time();
+        let Stage::Broadcast(broadcast) = &mut self.stage else { return Ok(()) };
+        if broadcast.next_sweep > now {
+            return Ok(());
+        }
+        let settings = &server.config.service;
+        broadcast.next_sweep = now + Duration::from_millis(settings.sweep_interval.max(1));
+        let most = u64::from(settings.sweeps_per_minute).saturating_mul(settings.sweep_interval) / 60_000;
+        let wall = server.now.wall_millis.cast_signed();
+        let paths = server.state.sweepable(wall, settings.container_never_used);
+        let paths: Vec<_> = paths.take(usize::try_from(most.max(1)).unwrap_or(usize::MAX)).collect();
+        for path in paths {
+            let body = Bytes::from(crate::jute::encode(&path));
+            self.propose_own(server, SessionId(0), OpCode::DeleteContainer, body)?;
+        }
+        Ok(())
     }
 }

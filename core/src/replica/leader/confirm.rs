@@ -7,6 +7,8 @@ use crate::io::ClientId;
 use crate::message::{LinkIncarnation, Message};
 use crate::replica::handler::Handler;
 use crate::replica::server::Server;
+use crate::replica::sessions::Owner;
+use crate::wire::SessionId;
 
 /// Somebody waits for a quorum to confirm that this leader still leads (R11).
 pub(super) struct Question {
@@ -19,8 +21,10 @@ pub(super) struct Question {
 
 #[derive(Clone, Copy)]
 pub(super) enum Asker {
-    /// A client of this server with its `sync`.
-    Client(ClientId, u64),
+    /// A client of this server that wants to be up to date, by the number of its question.
+    Client(u64),
+    /// A client whose session is unknown or ending: it may be told so when that is certain.
+    Gone(Owner, SessionId),
     /// A learner with a `sync`. On a later link its number means something else.
     Learner(ServerId, LinkIncarnation, u64),
     /// A learner that had forgotten its promises: it may serve when a quorum without it still
@@ -30,8 +34,39 @@ pub(super) enum Asker {
 
 impl Leader {
     /// A client of this server wants to be up to date.
-    pub(in crate::replica) fn sync(&mut self, server: &mut Server, client: ClientId, xid: u64) {
-        self.ask(server, Asker::Client(client, xid));
+    pub(in crate::replica) fn sync(&mut self, server: &mut Server, number: u64) {
+        self.ask(server, Asker::Client(number));
+    }
+
+    /// A client came to a server with its session. That the session is gone may only be said when
+    /// its end is committed, and by a leader that still is one (invariants.md N7).
+    pub(in crate::replica) fn attach(
+        &mut self,
+        server: &mut Server,
+        owner: Owner,
+        session: SessionId,
+        timeout: i32,
+    ) {
+        let now = server.time();
+        let Stage::Broadcast(broadcast) = &mut self.stage else { return };
+        if broadcast.sessions.attach(now, session, timeout, owner) {
+            self.attached(server, owner, session, timeout, true);
+        } else {
+            self.ask(server, Asker::Gone(owner, session));
+        }
+    }
+
+    fn attached(&mut self, server: &mut Server, owner: Owner, session: SessionId, timeout: i32, lives: bool) {
+        let client = ClientId(owner.client);
+        if owner.server == server.id() {
+            return server.clients.attached(client, session, lives, &mut server.outputs);
+        }
+        let epoch = self.epoch;
+        if let Some(handler) = self.learners.get_mut(&owner.server)
+            && handler.link.incarnation.boot == owner.boot
+        {
+            handler.send(server, Message::Revalidate { epoch, client, session, timeout, lives: Some(lives) });
+        }
     }
 
     pub(super) fn ask(&mut self, server: &mut Server, who: Asker) {
@@ -58,7 +93,8 @@ impl Leader {
                 broadcast.questions.pop_front();
             }
             match who {
-                Asker::Client(client, xid) => server.clients.synced(client, xid, committed),
+                Asker::Client(number) => server.clients.synced(number, committed),
+                Asker::Gone(owner, session) => self.attached(server, owner, session, 0, false),
                 Asker::Blank(peer, link) => {
                     if self.linked(peer, link).is_some() {
                         self.let_in(server, peer);

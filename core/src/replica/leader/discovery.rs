@@ -34,7 +34,8 @@ impl Leader {
             voter == server.id()
                 || self.learners.get(&voter).is_some_and(|learner| {
                     let rank = learner.promise.and_then(|promise| promise.rank());
-                    rank.is_some_and(|rank| rank <= self.rank || !server.config.ensemble.may_lead(voter))
+                    let may_lead = server.config.ensemble.may_lead(voter) || mutated!(Z02);
+                    rank.is_some_and(|rank| rank <= self.rank || !may_lead)
                 })
         })
     }
@@ -99,10 +100,8 @@ impl Leader {
                 };
                 // Whoever may not lead, without a vote or with weight 0, is no better leader: what it
                 // has more than this leader is in no quorum, and is cut.
-                if promise.rank().is_some_and(|rank| rank > self.rank)
-                    && server.config.ensemble.may_lead(peer)
-                    && !mutated!(M47)
-                {
+                let may_lead = server.config.ensemble.may_lead(peer) || mutated!(Z03);
+                if promise.rank().is_some_and(|rank| rank > self.rank) && may_lead && !mutated!(M47) {
                     return Err(Departure::FollowerMoreRecent);
                 }
                 self.establish(server);

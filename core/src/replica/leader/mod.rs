@@ -5,6 +5,7 @@ mod confirm;
 mod discovery;
 mod synchronization;
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
@@ -18,7 +19,8 @@ use crate::identity::{Epoch, Position, ServerId, Zxid};
 use crate::io::{ConnectionId, Output};
 use crate::message::{Frame, LinkIncarnation, Message};
 use crate::mutated;
-use crate::service::{Preparer, WRITE_LIMIT, Write};
+use crate::prepare::{Preparer, WriteRequest};
+use crate::replica::sessions::{Owner, Sessions};
 use crate::storage::StorageEvent;
 use crate::time::{Duration, Instant};
 
@@ -51,13 +53,16 @@ enum Stage {
     /// Bringing a quorum to the initial history.
     Synchronizing { initial: Position },
     /// Serving.
-    Broadcast(Broadcast),
+    Broadcast(Box<Broadcast>),
 }
 
 /// What a serving leader has.
 struct Broadcast {
     preparer: Preparer,
+    sessions: Sessions,
     questions: VecDeque<Question>,
+    /// When to look for containers and nodes past their time.
+    next_sweep: Instant,
 }
 
 impl Leader {
@@ -282,11 +287,12 @@ impl Leader {
                 self.advance(server);
                 self.watch_acknowledgements(server);
             }
-            (LearnerStage::Forwarding, Message::Ping { sequence, .. }) => {
+            (LearnerStage::Forwarding, Message::Ping { sequence, touched, .. }) => {
                 if sequence > self.pings {
                     return Ok(false);
                 }
                 handler.pinged = handler.pinged.max(sequence);
+                self.touch(server, &touched);
                 self.answer_questions(server);
             }
             (LearnerStage::Forwarding, Message::Request { number, payload, .. }) if handler.welcomed => {
@@ -296,12 +302,22 @@ impl Leader {
                 if number != handler.requests + 1 {
                     return Ok(false);
                 }
-                let Ok(write) = crate::codec::decode::<Write>(&payload) else { return Ok(false) };
-                if write.origin.server != peer || payload.len() > WRITE_LIMIT {
+                let Ok(request) = crate::codec::decode::<WriteRequest>(&payload) else { return Ok(false) };
+                let boot = handler.link.incarnation.boot;
+                if (request.origin.server, request.origin.boot) != (peer, boot)
+                    || request.body.len() > server.config.service.frame_limit
+                {
                     return Ok(false);
                 }
                 handler.requests = number;
-                self.propose(server, write)?;
+                self.propose(server, &request)?;
+            }
+            (LearnerStage::Forwarding, Message::Revalidate { client, session, timeout, lives: None, .. })
+                if handler.welcomed =>
+            {
+                let boot = handler.link.incarnation.boot;
+                let owner = Owner { server: peer, boot, client: client.0 };
+                self.attach(server, owner, session, timeout);
             }
             (LearnerStage::Forwarding, Message::Sync { number, .. }) if handler.welcomed => {
                 let link = handler.link.incarnation;
@@ -338,7 +354,11 @@ impl Leader {
 
     pub(in crate::replica) fn deadline(&self) -> Instant {
         let establishing = if self.serving() { Instant::NEVER } else { self.patience };
-        self.next_ping.min(self.next_check).min(establishing)
+        let sessions = match &self.stage {
+            Stage::Broadcast(broadcast) => broadcast.sessions.deadline().min(broadcast.next_sweep),
+            _ => Instant::NEVER,
+        };
+        self.next_ping.min(self.next_check).min(establishing).min(sessions)
     }
 
     pub(in crate::replica) fn tick(&mut self, server: &mut Server) -> Step {
@@ -354,7 +374,8 @@ impl Leader {
             self.next_ping = now + Duration(server.config.tick_time.0 / 2);
             self.ping_wanted = true;
         }
-        Ok(())
+        self.expire(server)?;
+        self.sweep(server)
     }
 
     /// Once per tick: who is still there, and are they a quorum (zab.md section 8)?
@@ -383,7 +404,8 @@ impl Leader {
             return;
         }
         self.pings += 1;
-        let message = Message::Ping { epoch: self.epoch, sequence: self.pings, committed: server.committed };
+        let (epoch, sequence, committed) = (self.epoch, self.pings, server.committed);
+        let message = Message::Ping { epoch, sequence, committed, touched: Vec::new() };
         for handler in self.learners.values_mut().filter(|learner| learner.is_forwarding()) {
             handler.send(server, message.clone());
         }

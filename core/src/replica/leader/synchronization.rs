@@ -1,5 +1,6 @@
 //! Bringing a quorum, then everybody else, to the leader's history (zab.md section 5).
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -8,10 +9,12 @@ use super::{Broadcast, Leader, Stage};
 use crate::event::Event;
 use crate::identity::{Position, ServerId};
 use crate::message::Message;
+use crate::prepare::Preparer;
 use crate::replica::handler::Stage as LearnerStage;
 use crate::replica::server::Server;
-use crate::service::Preparer;
+use crate::replica::sessions::Sessions;
 use crate::storage::Standing;
+use crate::time::Duration;
 
 impl Leader {
     /// The end of the history that a learner must have before it may serve.
@@ -55,10 +58,18 @@ impl Leader {
 
     /// zab.md section 5.3: a quorum has the initial history, so it is committed.
     pub(super) fn serve(&mut self, server: &mut Server, initial: Position) {
-        let broadcast = Broadcast { preparer: Preparer::default(), questions: VecDeque::new() };
-        self.enter(server, Stage::Broadcast(broadcast));
         server.learn_commit(initial.zxid);
         server.emit(Event::Committed { upto: initial });
+        // What is prepared from now on, and the sessions, begin with all of it.
+        server.deliver();
+        let (now, tick) = (server.time(), server.config.tick_time);
+        let broadcast = Box::new(Broadcast {
+            preparer: Preparer::new(server.config.service.clone()),
+            sessions: Sessions::new(now, tick, server.state.sessions()),
+            questions: VecDeque::new(),
+            next_sweep: now + Duration::from_millis(server.config.service.sweep_interval),
+        });
+        self.enter(server, Stage::Broadcast(broadcast));
         let peers: Vec<ServerId> = self.learners.keys().copied().collect();
         for peer in peers {
             self.welcome(server, peer);

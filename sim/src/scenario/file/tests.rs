@@ -70,6 +70,7 @@ fn every_mistake_is_told_with_its_line_and_column() {
         ("start = \"1, 2\"", "start = \"some\"", 7, 10, "`all`, `none`"),
         ("tick_time", "tick", 12, 1, "unknown field `tick`"),
         ("500ms", "500", 12, 13, "`500` is no span of time"),
+        ("500ms", "0s", 11, 1, "`tick_time` is 0; expected at least 1"),
         ("\"basic\"", "\"best\"", 13, 12, "unknown variant `best`"),
         ("5ms..10ms", "10ms..5ms", 16, 8, "ends before it begins"),
         ("after = \"5s\"", "ofter = \"5s\"", 19, 1, "unknown field `ofter`"),

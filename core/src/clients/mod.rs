@@ -1,0 +1,560 @@
+//! The clients of one server: handshake, requests in order, answers, watch events (client.md
+//! sections 3, 4, 9 and 10).
+//!
+//! What only the leader can decide leaves as an [`Ask`]; everything else is answered here from the
+//! local state. Per connection, answers come in the order of the requests: a request waits until
+//! all earlier ones of its connection are answered.
+
+mod connection;
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+use crate::auth;
+use crate::config::ServiceSettings;
+use crate::identity::{Bytes, ServerId, Zxid};
+use crate::io::{ClientId, Output};
+use crate::jute;
+use crate::mutated;
+use crate::prepare::WriteRequest;
+use crate::reads::{self, ReadContext};
+use crate::state::{Outcome, State, Trigger};
+use crate::watches::Watches;
+use crate::wire::{
+    Auth, Change, ConnectRequest, ConnectResponse, ErrorCode, OpCode, Origin, Permissions, RequestHeader,
+    SessionId, Transaction, notification, password, reply, reply_error, reply_with, xid,
+};
+use connection::{Connection, Stage, Waiting, What};
+
+/// Something that only the leader decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Order a write.
+    Write(WriteRequest),
+    /// Confirm that this server will be up to date; the answer names the number.
+    Sync(u64),
+    /// A client came back with its session: does it live?
+    Attach {
+        /// The connection.
+        client: ClientId,
+        /// Its session.
+        session: SessionId,
+        /// The negotiated timeout in milliseconds.
+        timeout: i32,
+    },
+}
+
+/// All clients of one server.
+#[derive(Debug)]
+pub struct Clients {
+    settings: ServiceSettings,
+    server: ServerId,
+    boot: u64,
+    connections: BTreeMap<ClientId, Connection>,
+    /// Which connection holds a session here.
+    attached: BTreeMap<SessionId, ClientId>,
+    watches: Watches,
+    asks: VecDeque<Ask>,
+    /// Connections whose first request may have become answerable.
+    ready: VecDeque<ClientId>,
+    /// How many requests wait.
+    outstanding: usize,
+    /// Connections that are not read from until less is under way.
+    throttled: Vec<ClientId>,
+    /// The number of the last question to the leader, and who asked to be up to date.
+    numbers: u64,
+    syncs: BTreeMap<u64, ClientId>,
+    /// Sessions that were heard of since this was last asked.
+    touched: Vec<SessionId>,
+}
+
+impl Clients {
+    /// Nobody yet. `boot` tells this life of the server from its others.
+    #[must_use]
+    pub fn new(settings: ServiceSettings, server: ServerId, boot: u64) -> Self {
+        Self {
+            settings,
+            server,
+            boot,
+            connections: BTreeMap::new(),
+            attached: BTreeMap::new(),
+            watches: Watches::default(),
+            asks: VecDeque::new(),
+            ready: VecDeque::new(),
+            outstanding: 0,
+            throttled: Vec::new(),
+            numbers: 0,
+            syncs: BTreeMap::new(),
+            touched: Vec::new(),
+        }
+    }
+
+    /// How many requests wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.outstanding
+    }
+
+    /// How many connections there are.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// The watches.
+    #[must_use]
+    pub fn watches(&self) -> &Watches {
+        &self.watches
+    }
+
+    /// The next question to the leader.
+    pub fn next_ask(&mut self) -> Option<Ask> {
+        self.asks.pop_front()
+    }
+
+    /// Whether there is one.
+    #[must_use]
+    pub fn has_asks(&self) -> bool {
+        !self.asks.is_empty()
+    }
+
+    /// The sessions of which something was heard since the last time.
+    pub fn take_touched(&mut self) -> Vec<SessionId> {
+        let touched = core::mem::take(&mut self.touched);
+        for session in &touched {
+            if let Some(connection) = self.attached.get(session).and_then(|id| self.connections.get_mut(id)) {
+                connection.touched = false;
+            }
+        }
+        touched
+    }
+
+    /// A connection is up.
+    pub fn connected(&mut self, client: ClientId, address: IpAddr) {
+        self.connections.insert(client, Connection::new(address));
+    }
+
+    /// A connection is gone; nobody waits for its answers, and its watches go with it.
+    pub fn gone(&mut self, client: ClientId) {
+        if let Some(connection) = self.connections.remove(&client) {
+            self.outstanding -= connection.waiting.len();
+            if let Some(session) = connection.session()
+                && self.attached.get(&session) == Some(&client)
+            {
+                self.attached.remove(&session);
+            }
+        }
+        if !mutated!(M115) {
+            self.watches.remove_client(client);
+        }
+    }
+
+    /// Closes a connection.
+    pub fn close(&mut self, client: ClientId, outputs: &mut VecDeque<Output>) {
+        if self.connections.contains_key(&client) {
+            self.gone(client);
+            outputs.push_back(Output::ClientClose { client });
+        }
+    }
+
+    /// Sends everybody away: this server no longer serves. Whoever waits for an answer does not
+    /// know what became of the request (zab.md section 10).
+    pub fn close_all(&mut self, outputs: &mut VecDeque<Output>) {
+        let all: Vec<ClientId> = self.connections.keys().copied().collect();
+        for client in all {
+            self.close(client, outputs);
+        }
+        self.asks.clear();
+        self.ready.clear();
+        self.throttled.clear();
+        self.syncs.clear();
+        self.touched.clear();
+    }
+
+    fn number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    fn ask_to_write(
+        &mut self,
+        client: ClientId,
+        session: SessionId,
+        cxid: i32,
+        op: OpCode,
+        body: Bytes,
+    ) -> u64 {
+        let number = self.number();
+        let identities =
+            self.connections.get(&client).map_or_else(Vec::new, |connection| connection.identities.clone());
+        let origin = Origin { server: self.server, boot: self.boot, client: client.0, number };
+        self.asks.push_back(Ask::Write(WriteRequest {
+            origin,
+            session,
+            cxid,
+            op: op.code(),
+            body,
+            identities,
+        }));
+        number
+    }
+
+    fn ask_to_sync(&mut self, client: ClientId) -> u64 {
+        let number = self.number();
+        self.syncs.insert(number, client);
+        self.asks.push_back(Ask::Sync(number));
+        number
+    }
+
+    // What clients send.
+
+    /// A frame of a client, while this server serves.
+    pub fn frame(
+        &mut self,
+        client: ClientId,
+        frame: &Bytes,
+        state: &State,
+        applied: Zxid,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        let Some(connection) = self.connections.get_mut(&client) else { return };
+        match connection.stage {
+            Stage::Fresh => self.handshake(client, frame, applied, outputs),
+            Stage::Connecting { .. } => connection.backlog.push_back(frame.clone()),
+            Stage::Attached(session) => self.request(client, session, frame, state, applied, outputs),
+        }
+    }
+
+    /// The first frame (client.md section 3.3).
+    fn handshake(&mut self, client: ClientId, frame: &[u8], applied: Zxid, outputs: &mut VecDeque<Output>) {
+        let Ok(request) = ConnectRequest::decode(frame) else { return self.close(client, outputs) };
+        let ahead = request.last_zxid_seen > applied.0.cast_signed();
+        if ahead && !mutated!(M126) {
+            return self.close(client, outputs);
+        }
+        let timeout = request
+            .timeout
+            .clamp(self.settings.min_session_timeout, self.settings.max_session_timeout.max(1));
+        let session = request.session;
+        let genuine = request.password.as_deref() == Some(&password(session)[..]);
+        if session != SessionId(0) && !genuine {
+            return self.turn_away(client, request.read_only, outputs);
+        }
+        if let Some(connection) = self.connections.get_mut(&client) {
+            connection.stage = Stage::Connecting { number: 0, timeout, read_only: request.read_only };
+            connection.pause(client, outputs);
+        }
+        if session == SessionId(0) {
+            let body = Bytes::from(jute::encode(&timeout));
+            let created = self.ask_to_write(client, session, 0, OpCode::CreateSession, body);
+            if let Some(Connection { stage: Stage::Connecting { number, .. }, .. }) =
+                self.connections.get_mut(&client)
+            {
+                *number = created;
+            }
+            return;
+        }
+        if let Some(older) = self.attached.get(&session).copied() {
+            self.close(older, outputs);
+        }
+        self.asks.push_back(Ask::Attach { client, session, timeout });
+    }
+
+    /// The session is gone, and so is the connection.
+    fn turn_away(&mut self, client: ClientId, read_only: Option<bool>, outputs: &mut VecDeque<Output>) {
+        let bytes = ConnectResponse::gone(read_only).frame().into();
+        outputs.push_back(Output::ClientFrame { client, bytes });
+        self.close(client, outputs);
+    }
+
+    /// The connection has its session.
+    fn welcome(&mut self, client: ClientId, session: SessionId, outputs: &mut VecDeque<Output>) {
+        let Some(connection) = self.connections.get_mut(&client) else { return };
+        let Stage::Connecting { timeout, read_only, .. } = connection.stage else { return };
+        connection.stage = Stage::Attached(session);
+        let read_only = read_only.map(|_| false);
+        let response = ConnectResponse { timeout, session, password: password(session), read_only };
+        let bytes = response.frame().into();
+        outputs.push_back(Output::ClientFrame { client, bytes });
+        connection.resume(client, outputs);
+        self.ready.push_back(client);
+        if let Some(older) = self.attached.insert(session, client).filter(|older| *older != client) {
+            self.close(older, outputs);
+        }
+    }
+
+    /// The leader's answer to [`Ask::Attach`].
+    pub fn attached(
+        &mut self,
+        client: ClientId,
+        session: SessionId,
+        lives: bool,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        let Some(connection) = self.connections.get(&client) else { return };
+        let Stage::Connecting { read_only, .. } = connection.stage else { return };
+        if lives {
+            self.welcome(client, session, outputs);
+        } else {
+            self.turn_away(client, read_only, outputs);
+        }
+    }
+
+    fn request(
+        &mut self,
+        client: ClientId,
+        session: SessionId,
+        frame: &Bytes,
+        state: &State,
+        applied: Zxid,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        let mut decoder = jute::Decoder::new(frame);
+        let Ok(RequestHeader { xid, op: code }) = decoder.read::<RequestHeader>() else {
+            return self.close(client, outputs);
+        };
+        let body = decoder.remaining();
+        let Some(connection) = self.connections.get_mut(&client) else { return };
+        if !connection.touched {
+            connection.touched = true;
+            self.touched.push(session);
+        }
+        let op = OpCode::from_code(code);
+        let what = match op {
+            Some(OpCode::Auth) => return self.authenticate(client, xid, body, outputs),
+            // The server's own operations, and what exists only within a multi.
+            None | Some(OpCode::CreateSession | OpCode::DeleteContainer | OpCode::Check) => What::Unknown,
+            Some(op) if op.is_write() => {
+                What::Write { op, number: self.ask_to_write(client, session, xid, op, body.into()) }
+            }
+            Some(OpCode::Sync) => What::Sync { number: self.ask_to_sync(client), frame: frame.clone() },
+            Some(op) => {
+                let local = matches!(op, OpCode::Ping | OpCode::Sasl);
+                if self.settings.linearizable_reads && !local {
+                    What::Barrier { op, number: self.ask_to_sync(client), frame: frame.clone() }
+                } else if connection.waiting.is_empty() && connection.backlog.is_empty() || mutated!(M119) {
+                    return self.answer_read(client, xid, op, body, state, applied, outputs);
+                } else {
+                    What::Read { op, frame: frame.clone() }
+                }
+            }
+        };
+        if let Some(connection) = self.connections.get_mut(&client) {
+            connection.waiting.push_back(Waiting { xid, what });
+            self.outstanding += 1;
+            if self.outstanding > self.settings.outstanding_limit {
+                connection.pause(client, outputs);
+                self.throttled.push(client);
+            }
+            self.ready.push_back(client);
+        }
+    }
+
+    fn authenticate(&mut self, client: ClientId, xid: i32, body: &[u8], outputs: &mut VecDeque<Output>) {
+        let Some(connection) = self.connections.get_mut(&client) else { return };
+        let added = jute::decode::<Auth>(body)
+            .map_err(ErrorCode::from)
+            .and_then(|request| auth::authenticate(&self.settings, &connection.address, &request));
+        match added {
+            Ok(identities) => {
+                for id in identities {
+                    if !connection.identities.contains(&id) {
+                        connection.identities.push(id);
+                    }
+                }
+                let bytes = reply(xid, 0, &()).into();
+                outputs.push_back(Output::ClientFrame { client, bytes });
+            }
+            Err(error) => {
+                let bytes = reply_error(xid, 0, error).into();
+                outputs.push_back(Output::ClientFrame { client, bytes });
+                if error == ErrorCode::AuthFailed {
+                    self.close(client, outputs);
+                }
+            }
+        }
+    }
+
+    // What becomes known.
+
+    /// A transaction was applied. Its watch events have been sent already.
+    pub fn committed(
+        &mut self,
+        transaction: &Transaction,
+        outcome: &Outcome,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        let Origin { server, boot, client, number } = transaction.origin;
+        let own = server == self.server && boot == self.boot && number != 0;
+        let client = ClientId(client);
+        if let Change::CloseSession { .. } = transaction.change {
+            let here = self.attached.get(&transaction.session).copied();
+            if let Some(expired) = here.filter(|here| !own || *here != client) {
+                self.close(expired, outputs);
+            }
+        }
+        if !own {
+            return;
+        }
+        let Some(connection) = self.connections.get_mut(&client) else { return };
+        if let Stage::Connecting { number: created, .. } = connection.stage {
+            if created == number {
+                self.welcome(client, transaction.session, outputs);
+            }
+            return;
+        }
+        for waiting in &mut connection.waiting {
+            if let What::Write { op, number: asked } = waiting.what
+                && (asked == number || (waiting.xid == transaction.cxid && mutated!(M118)))
+            {
+                waiting.what = What::Done { op, result: connection::result(op, outcome) };
+                self.ready.push_back(client);
+                return;
+            }
+        }
+    }
+
+    /// The leader confirmed the question `number`: the answer may be given once the state reaches `zxid`.
+    pub fn synced(&mut self, number: u64, zxid: Zxid) {
+        let Some(client) = self.syncs.remove(&number) else { return };
+        if let Some(connection) = self.connections.get_mut(&client) {
+            connection.confirm(number, zxid);
+            self.ready.push_back(client);
+        }
+    }
+
+    /// Tells everybody who watches. The event is filtered by the access control list of its node
+    /// (client.md section 9.4).
+    pub fn notify(&mut self, trigger: &Trigger<'_>, outputs: &mut VecDeque<Output>) {
+        let Self { connections, watches, settings, .. } = self;
+        let mut event: Option<Bytes> = None;
+        watches.trigger(trigger.event, trigger.path, &mut |client| {
+            let Some(connection) = connections.get(&client) else { return };
+            let may_read =
+                settings.skip_acl || auth::permits(trigger.acl, Permissions::READ, &connection.identities);
+            if may_read {
+                let bytes = event.get_or_insert_with(|| {
+                    notification(trigger.zxid.0.cast_signed(), trigger.event, trigger.path).into()
+                });
+                outputs.push_back(Output::ClientFrame { client, bytes: bytes.clone() });
+            }
+        });
+    }
+
+    // Answers.
+
+    /// Answers everything that can be answered with this state. Per connection, in order.
+    pub fn answer(&mut self, state: &State, applied: Zxid, outputs: &mut VecDeque<Output>) {
+        for _ in 0..self.ready.len() {
+            let Some(client) = self.ready.pop_front() else { break };
+            self.answer_one(client, state, applied, outputs);
+        }
+    }
+
+    fn answer_one(&mut self, client: ClientId, state: &State, applied: Zxid, outputs: &mut VecDeque<Output>) {
+        // What came behind the handshake.
+        while let Some(connection) = self.connections.get_mut(&client)
+            && let Stage::Attached(session) = connection.stage
+            && let Some(frame) = connection.backlog.pop_front()
+        {
+            self.request(client, session, &frame, state, applied, outputs);
+        }
+        let zxid = applied.0.cast_signed();
+        while let Some(connection) = self.connections.get_mut(&client)
+            && let Some(first) = connection.waiting.front_mut()
+        {
+            let until = match &first.what {
+                What::Write { .. } | What::Sync { .. } | What::Barrier { .. } => break,
+                What::SyncUntil { zxid, .. } | What::BarrierUntil { zxid, .. } => *zxid,
+                What::Read { .. } | What::Done { .. } | What::Unknown => Zxid::ZERO,
+            };
+            if until > applied {
+                self.ready.push_back(client);
+                break;
+            }
+            let Some(Waiting { xid, what }) = connection.waiting.pop_front() else { break };
+            self.outstanding -= 1;
+            match what {
+                What::Read { op, frame } | What::BarrierUntil { op, frame, .. } => {
+                    self.answer_read(client, xid, op, &frame[8..], state, applied, outputs);
+                }
+                What::SyncUntil { frame, .. } => {
+                    let bytes = connection::sync_reply(xid, zxid, &frame[8..]).into();
+                    outputs.push_back(Output::ClientFrame { client, bytes });
+                }
+                What::Done { result: Err(ErrorCode::SessionMoved), .. } => self.close(client, outputs),
+                What::Done { op, result } => {
+                    let bytes = match result {
+                        Ok(body) => reply_with(xid, zxid, |bytes| bytes.extend_from_slice(&body)),
+                        Err(error) => reply_error(xid, zxid, error),
+                    };
+                    outputs.push_back(Output::ClientFrame { client, bytes: bytes.into() });
+                    if op == OpCode::CloseSession {
+                        self.close(client, outputs);
+                    }
+                }
+                What::Unknown => {
+                    let bytes = reply_error(xid, -1, ErrorCode::Unimplemented).into();
+                    outputs.push_back(Output::ClientFrame { client, bytes });
+                    self.close(client, outputs);
+                }
+                What::Write { .. } | What::Sync { .. } | What::Barrier { .. } => {}
+            }
+        }
+        self.resume_some(outputs);
+    }
+
+    /// Lets the clients be heard again that were told to wait because too much was under way.
+    fn resume_some(&mut self, outputs: &mut VecDeque<Output>) {
+        if self.outstanding > self.settings.outstanding_limit {
+            return;
+        }
+        for client in core::mem::take(&mut self.throttled) {
+            if let Some(connection) = self.connections.get_mut(&client) {
+                connection.resume(client, outputs);
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what a read needs lives in three owners")]
+    fn answer_read(
+        &mut self,
+        client: ClientId,
+        xid: i32,
+        op: OpCode,
+        body: &[u8],
+        state: &State,
+        applied: Zxid,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        let zxid = applied.0.cast_signed();
+        let Some(connection) = self.connections.get(&client) else { return };
+        let Some(session) = connection.session() else { return };
+        match op {
+            OpCode::Ping => {
+                let bytes = reply(xid::PING, zxid, &()).into();
+                outputs.push_back(Output::ClientFrame { client, bytes });
+            }
+            // Not configured: a null token (client.md section 5).
+            OpCode::Sasl => {
+                let bytes = reply(xid, zxid, &None::<()>).into();
+                outputs.push_back(Output::ClientFrame { client, bytes });
+            }
+            _ => {
+                let context = ReadContext {
+                    state,
+                    watches: &mut self.watches,
+                    client,
+                    session,
+                    identities: &connection.identities,
+                    zxid: applied,
+                    settings: &self.settings,
+                };
+                reads::answer(context, xid, op, body, &mut |bytes| {
+                    outputs.push_back(Output::ClientFrame { client, bytes: bytes.into() });
+                });
+            }
+        }
+    }
+}

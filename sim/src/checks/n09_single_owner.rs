@@ -1,0 +1,35 @@
+//! N9 (invariants.md section 6): once a newer connection of a session has written, an older one cannot
+//! (the mutants M109 and M110).
+
+use zabrus_core::Zxid;
+use zabrus_core::io::ClientId;
+use zabrus_core::wire::SessionId;
+
+use super::{Verdict, ensure};
+
+/// Connection `client` writes for the session; `superseded` if another has written after it.
+pub fn check(session: SessionId, client: ClientId, zxid: Zxid, superseded: bool) -> Verdict {
+    ensure(!superseded, || {
+        format!("{zxid} of session {session} is of connection {}, which was replaced before", client.0)
+    })
+}
+
+/// Connection `client` is told that the session has moved; `others` connections of it came later.
+pub fn moved(session: SessionId, client: ClientId, others: usize) -> Verdict {
+    ensure(others > 0, || {
+        format!("session {session} has moved from connection {}, but to no other", client.0)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_of_a_connection_that_was_replaced_is_seen() {
+        assert!(check(SessionId(1), ClientId(1), Zxid(1), false).is_ok());
+        assert!(check(SessionId(1), ClientId(1), Zxid(1), true).is_err());
+        assert!(moved(SessionId(1), ClientId(1), 1).is_ok());
+        assert!(moved(SessionId(1), ClientId(1), 0).is_err());
+    }
+}

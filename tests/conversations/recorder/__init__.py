@@ -1,0 +1,1 @@
+"""Records conversations between clients and a ZooKeeper server as text files."""
