@@ -29,7 +29,7 @@ pub use request::{
 };
 pub use response::{
     EventType, GetAclResponse, GetChildren2Response, GetDataResponse, KeeperState, ReplyHeader, WatcherEvent,
-    notification, reply, reply_error, reply_with, xid,
+    answer, notification, reply, reply_error, reply_with, xid,
 };
 pub use transaction::{Change, Origin, Transaction};
 

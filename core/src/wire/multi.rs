@@ -29,8 +29,8 @@ impl MultiHeader {
 pub enum MultiRequest {
     /// Writes and checks: all of them or none.
     Writes(Vec<Write>),
-    /// getData or getChildren, by path.
-    Reads(Vec<(OpCode, String)>),
+    /// getData or getChildren, by path; a null one spoils what comes behind it.
+    Reads(Vec<(OpCode, Option<String>)>),
 }
 
 impl MultiRequest {
@@ -41,7 +41,7 @@ impl MultiRequest {
     pub fn decode(body: &[u8]) -> Result<Self, ErrorCode> {
         #[derive(Deserialize)]
         struct Read {
-            path: String,
+            path: Option<String>,
             #[serde(rename = "watch")]
             _watch: bool,
         }

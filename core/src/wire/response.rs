@@ -122,8 +122,14 @@ pub fn reply<T: Serialize + ?Sized>(xid: i32, zxid: i64, body: &T) -> Vec<u8> {
 /// As [`reply`]; `write` appends the body.
 #[must_use]
 pub fn reply_with(xid: i32, zxid: i64, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    answer(ReplyHeader { xid, zxid, err: 0 }, write)
+}
+
+/// The frame, with its length, of any answer; `write` appends the body.
+#[must_use]
+pub fn answer(header: ReplyHeader, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     framed(|bytes| {
-        jute::encode_into(bytes, &ReplyHeader { xid, zxid, err: 0 });
+        jute::encode_into(bytes, &header);
         write(bytes);
     })
 }
