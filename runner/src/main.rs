@@ -1,7 +1,15 @@
 //! The runner: one core on sockets and a real disk. It contains no decision of the protocol.
 
+mod channel;
 mod cli;
+mod clients;
+mod clock;
+mod disk;
+mod events;
+mod node;
+mod peers;
 mod properties;
+mod version;
 mod zoo_cfg;
 
 use std::process::ExitCode;

@@ -4,16 +4,17 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
+use super::Done;
 use crate::zoo_cfg::{self, Remark, Severity};
 
-/// Prints the file with a sentence on each line that means something. 0 if a server would start
-/// with it, else 1.
-pub(super) fn check_config(file: &Path) -> ExitCode {
+/// Prints the file with a sentence on each line that means something. Done if a server would start
+/// with it.
+pub(super) fn check_config(file: &Path) -> Done {
     let (reading, bytes) = match zoo_cfg::read(file).and_then(|reading| Ok((reading, fs::read(file)?))) {
         Ok(both) => both,
         Err(error) => {
             eprintln!("{}: {error}", file.display());
-            return ExitCode::FAILURE;
+            return Err(ExitCode::from(2));
         }
     };
     for (line, number) in String::from_utf8_lossy(&bytes).lines().zip(1..) {
@@ -30,7 +31,7 @@ pub(super) fn check_config(file: &Path) -> ExitCode {
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning) + count(Severity::Danger));
     let Some(settings) = reading.settings else {
         println!("{errors} errors, {warnings} warnings: no server starts with this file.");
-        return ExitCode::FAILURE;
+        return Err(ExitCode::from(2));
     };
     let id = settings.core.id;
     let kind = match (settings.standalone, settings.core.ensemble.is_voter(id)) {
@@ -40,7 +41,7 @@ pub(super) fn check_config(file: &Path) -> ExitCode {
     };
     let address = &settings.client.address;
     println!("Server {id}, {kind}, serves clients on {}:{}. {warnings} warnings.", address.host, address.port);
-    ExitCode::SUCCESS
+    Ok(())
 }
 
 fn labelled(remark: &Remark) -> String {
