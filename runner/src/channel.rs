@@ -174,7 +174,8 @@ mod tests {
         let (stream, _) = listener.accept().expect("accepted");
         stream.set_nonblocking(true).expect("a socket");
         let poll = mio::Poll::new().expect("a poll");
-        let channel = Channel::new(TcpStream::from_std(stream), poll.registry(), Token(0)).expect("registered");
+        let channel =
+            Channel::new(TcpStream::from_std(stream), poll.registry(), Token(0)).expect("registered");
         (channel, other, poll)
     }
 

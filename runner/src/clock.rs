@@ -29,7 +29,10 @@ impl Clock {
 
 /// For spans that the core does not see.
 pub(crate) fn monotonic() -> std::time::Instant {
-    #[allow(clippy::disallowed_methods, reason = "a driver measures its own disk and waits for its own children")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a driver measures its own disk and waits for its own children"
+    )]
     std::time::Instant::now()
 }
 

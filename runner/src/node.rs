@@ -103,7 +103,7 @@ impl Port {
         Token(number as usize * PORTS.len() + kind)
     }
 
-    fn of(token: Token) -> (Self, u64) {
+    pub(crate) fn of(token: Token) -> (Self, u64) {
         (PORTS[token.0 % PORTS.len()], (token.0 / PORTS.len()) as u64)
     }
 }
@@ -124,7 +124,10 @@ impl fmt::Display for StartError {
         match self {
             Self::Directory(error) => error.fmt(f),
             Self::Recovery(RecoveryError::ForeignData { owner, this }) => {
-                write!(f, "dataDir holds the data of server {owner}, but myid says {this}: correct myid or dataDir")
+                write!(
+                    f,
+                    "dataDir holds the data of server {owner}, but myid says {this}: correct myid or dataDir"
+                )
             }
             Self::Recovery(RecoveryError::Unreadable(error)) => write!(f, "dataDir cannot be read: {error}"),
             Self::Io(error) => error.fmt(f),
@@ -162,7 +165,8 @@ impl Node {
         let peers = Peers::start(&settings, poll.registry(), clock.monotonic(), report)?;
         let clients = Clients::start(&settings.client, poll.registry())?;
         let life = Life::Resting { until: Instant(0), directory: Some(directory) };
-        let mut node = Self { settings, clock, poll, received, notices, peers, clients, life, rest: FIRST_REST };
+        let mut node =
+            Self { settings, clock, poll, received, notices, peers, clients, life, rest: FIRST_REST };
         node.wake_up()?;
         Ok(node)
     }
@@ -179,7 +183,8 @@ impl Node {
         let (mut inputs, mut questions) = (Vec::new(), Vec::new());
         self.drain();
         loop {
-            let has_work = !inputs.is_empty() || self.listens() && (self.peers.has_work() || self.clients.has_work());
+            let has_work =
+                !inputs.is_empty() || self.listens() && (self.peers.has_work() || self.clients.has_work());
             let timeout = if has_work { Some(std::time::Duration::ZERO) } else { self.patience() };
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
@@ -199,7 +204,9 @@ impl Node {
             for notice in self.received.try_iter() {
                 match notice {
                     Notice::Disk(completion) => inputs.push(Input::Disk(completion)),
-                    Notice::Dialed(peer, outcome) => self.peers.dialed(registry, now, peer, outcome, &mut inputs),
+                    Notice::Dialed(peer, outcome) => {
+                        self.peers.dialed(registry, now, peer, outcome, &mut inputs)
+                    }
                     Notice::Stop => return Ok(self.stop()),
                 }
             }
@@ -324,7 +331,8 @@ impl Node {
         let initialize = self.settings.data_directory.join(INITIALIZE);
         let mut config = self.settings.core.clone();
         config.empty_is_expected = self.settings.autocreate || initialize.exists();
-        let recovered = recover(&config, &contents.map_err(StartError::Directory)?).map_err(StartError::Recovery)?;
+        let recovered =
+            recover(&config, &contents.map_err(StartError::Directory)?).map_err(StartError::Recovery)?;
         if !recovered.empty && initialize.exists() {
             // It was for the first start.
             std::fs::remove_file(initialize)?;
@@ -346,7 +354,9 @@ impl Node {
 
     fn facts(&self) -> Facts<'_> {
         let (status, znodes, sizes) = match &self.life {
-            Life::Running { replica, disk, .. } => (Some(replica.status()), replica.tree().len(), Some(&disk.sizes)),
+            Life::Running { replica, disk, .. } => {
+                (Some(replica.status()), replica.tree().len(), Some(&disk.sizes))
+            }
             Life::Resting { .. } => (None, 0, None),
         };
         Facts {

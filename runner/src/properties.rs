@@ -85,7 +85,8 @@ fn unescape(text: &str) -> Option<String> {
                 Some('r') => '\r',
                 Some('f') => '\u{c}',
                 Some('u') => {
-                    let digits: Vec<_> = rest.by_ref().take(4).map_while(|digit| digit.to_digit(16)).collect();
+                    let digits: Vec<_> =
+                        rest.by_ref().take(4).map_while(|digit| digit.to_digit(16)).collect();
                     let [a, b, c, d] = digits[..] else { return None };
                     units.push((a << 12 | b << 8 | c << 4 | d) as u16);
                     continue;

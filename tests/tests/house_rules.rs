@@ -9,7 +9,8 @@ use zabrus_tests::{Complaint, layout, manifests, mutants, words};
 const DISPLAY: [&str; 4] = ["sim/src/cli/", "sim/src/grid.rs", "sim/src/main.rs", "sim/src/report.rs"];
 
 /// Files that may read a clock or ask the system for a seed.
-const DRIVERS: [&str; 4] = ["runner/src/", "sim/examples/", "sim/src/cli/", "sim/src/main.rs"];
+const DRIVERS: [&str; 5] =
+    ["runner/src/", "runner/tests/", "sim/examples/", "sim/src/cli/", "sim/src/main.rs"];
 
 fn files() -> Vec<File> {
     let root =

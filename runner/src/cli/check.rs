@@ -40,7 +40,10 @@ pub(super) fn check_config(file: &Path) -> Done {
         (false, false) => "an observer".to_owned(),
     };
     let address = &settings.client.address;
-    println!("Server {id}, {kind}, serves clients on {}:{}. {warnings} warnings.", address.host, address.port);
+    println!(
+        "Server {id}, {kind}, serves clients on {}:{}. {warnings} warnings.",
+        address.host, address.port
+    );
     Ok(())
 }
 

@@ -51,7 +51,8 @@ pub(super) fn stop(file: &Path) -> Done {
         println!("no zookeeper to stop (could not find file {})", pid_file.display());
         return Ok(());
     };
-    let ended = kill_process(pid, Signal::TERM).is_ok() && within_patience(|| test_kill_process(pid).is_err());
+    let ended =
+        kill_process(pid, Signal::TERM).is_ok() && within_patience(|| test_kill_process(pid).is_err());
     if !ended {
         println!("FAILED");
         eprintln!("process {} does not end", pid.as_raw_nonzero());
@@ -109,6 +110,10 @@ fn running(pid_file: &Path) -> Option<Pid> {
 
 /// Starts a server, and waits until it answers.
 fn launch(file: &Path, settings: &Settings, pid_file: &Path) -> Result<(), String> {
+    let address = &settings.client.address;
+    if ask(address, "ruok").is_ok() {
+        return Err(format!("another program answers on port {} already", address.port));
+    }
     let output = settings.data_directory.join(OUTPUT_FILE);
     let explain = |error: io::Error| format!("{}: {error}", output.display());
     let out = OpenOptions::new().create(true).append(true).open(&output).map_err(explain)?;
@@ -119,11 +124,12 @@ fn launch(file: &Path, settings: &Settings, pid_file: &Path) -> Result<(), Strin
             command.process_group(0).stdin(Stdio::null()).stdout(out).stderr(errors).spawn()
         })
         .map_err(|error| error.to_string())?;
-    fs::write(pid_file, child.id().to_string()).map_err(|error| format!("{}: {error}", pid_file.display()))?;
+    fs::write(pid_file, child.id().to_string())
+        .map_err(|error| format!("{}: {error}", pid_file.display()))?;
     let mut ended = false;
     let answers = within_patience(|| {
         ended = child.try_wait().is_ok_and(|status| status.is_some());
-        ended || ask(&settings.client.address, "ruok").is_ok()
+        ended || ask(address, "ruok").is_ok()
     });
     if answers && !ended {
         return Ok(());

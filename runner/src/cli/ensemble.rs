@@ -19,7 +19,9 @@ use super::{Done, Ensemble, load};
 use crate::clock;
 use crate::zoo_cfg::HostPort;
 
-const PAUSE: Duration = Duration::from_millis(50);
+/// How often the servers are asked for their modes: before all have one, and later.
+const IMPATIENT: Duration = Duration::from_millis(50);
+const PATIENT: Duration = Duration::from_secs(1);
 
 /// How long servers may take to end before they are killed.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -50,7 +52,8 @@ pub(super) fn run(arguments: &Ensemble) -> Done {
     let mut servers = Vec::new();
     for (id, folder) in (1..).zip(folders) {
         let settings = load(&folder.join("zoo.cfg"))?;
-        let log = File::options().create(true).append(true).open(folder.join("server.log")).map_err(complain)?;
+        let log =
+            File::options().create(true).append(true).open(folder.join("server.log")).map_err(complain)?;
         let errors = log.try_clone().map_err(complain)?;
         let child = foreground(&folder.join("zoo.cfg")).and_then(|mut command| {
             command.arg("--with-parent").stdin(Stdio::null()).stdout(log).stderr(errors).spawn()
@@ -127,7 +130,8 @@ fn explain(servers: &[Server]) {
         let client = format!("{}:{}", server.client.host, server.client.port);
         println!("{:>6}  {client:16}  {}", server.id, server.folder.display());
     }
-    let all: Vec<_> = servers.iter().map(|server| format!("{}:{}", server.client.host, server.client.port)).collect();
+    let all: Vec<_> =
+        servers.iter().map(|server| format!("{}:{}", server.client.host, server.client.port)).collect();
     println!();
     println!("Clients connect to  {}", all.join(","));
     println!("Each folder holds zoo.cfg (with the ports on which the servers talk), server.log and data.");
@@ -154,7 +158,8 @@ fn watch(servers: &mut [Server], stop: &mpsc::Receiver<()>) -> Done {
                 server.mode = mode;
             }
         }
-        match stop.recv_timeout(PAUSE) {
+        let all_serve = servers.iter().all(|server| !server.mode.is_empty());
+        match stop.recv_timeout(if all_serve { PATIENT } else { IMPATIENT }) {
             Ok(()) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
             Err(RecvTimeoutError::Timeout) => {}
         }

@@ -68,6 +68,8 @@ pub(crate) struct Connection {
 enum Stage {
     /// It has not said anything yet, or not all of it.
     Fresh,
+    /// It asked a four-letter word, and has no answer yet.
+    Asked,
     /// The core knows it.
     Talking,
     /// It is closed when everything is sent.
@@ -123,7 +125,8 @@ impl Clients {
         if self.accept_again <= now {
             self.accept(registry, now);
         }
-        while let Some((_, number)) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now).copied() {
+        while let Some((_, number)) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now).copied()
+        {
             self.deadlines.pop_first();
             if self.connections.get(&number).is_some_and(|connection| connection.stage != Stage::Talking) {
                 self.remove(number, inputs);
@@ -166,12 +169,12 @@ impl Clients {
                 && let Some(first) = connection.channel.unused().first_chunk::<4>()
                 && let Some(word) = Word::recognize(first)
             {
-                connection.stage = Stage::Closing;
+                connection.stage = Stage::Asked;
                 connection.received += 1;
                 self.received += 1;
                 questions.push((ClientId(number), word));
             }
-            if matches!(connection.stage, Stage::Closing | Stage::Leaving) {
+            if matches!(connection.stage, Stage::Asked | Stage::Closing | Stage::Leaving) {
                 connection.channel.consume(connection.channel.unused().len());
                 match turn {
                     Ok(Turn::Blocked) => {}
@@ -179,7 +182,7 @@ impl Clients {
                         self.readable.insert(number);
                     }
                     // It may still read what is on its way.
-                    Err(_) if connection.stage == Stage::Closing => {}
+                    Err(_) if connection.stage != Stage::Leaving => {}
                     Err(_) => self.remove(number, inputs),
                 }
                 continue;
@@ -211,7 +214,7 @@ impl Clients {
     pub(crate) fn answer(&mut self, client: ClientId, text: &str) {
         if let Some(connection) = self.connections.get_mut(&client.0) {
             connection.channel.send(text.as_bytes());
-            self.unflushed.insert(client.0);
+            self.close(client);
         }
     }
 
@@ -260,7 +263,9 @@ impl Clients {
     fn admit(&mut self, stream: TcpStream, address: SocketAddr, registry: &Registry, now: Instant) {
         let from_there = self.by_address.get(&address.ip()).copied().unwrap_or_default();
         let is_full = |limit: usize, present: usize| limit > 0 && present >= limit;
-        if is_full(self.settings.per_address, from_there) || is_full(self.settings.total, self.connections.len()) {
+        if is_full(self.settings.per_address, from_there)
+            || is_full(self.settings.total, self.connections.len())
+        {
             tracing::warn!(%address, "too many connections, this one is closed; see maxClientCnxns and maxCnxns");
             return;
         }
@@ -270,7 +275,8 @@ impl Clients {
         *self.by_address.entry(address.ip()).or_default() += 1;
         self.deadlines.insert((now + SILENCE, number));
         let stage = Stage::Fresh;
-        self.connections.insert(number, Connection { channel, address, stage, stalled: false, received: 0, sent: 0 });
+        self.connections
+            .insert(number, Connection { channel, address, stage, stalled: false, received: 0, sent: 0 });
     }
 
     fn take_frames(&mut self, number: u64, inputs: &mut Vec<Input>) -> Result<(), crate::channel::Broken> {

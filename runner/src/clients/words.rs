@@ -11,8 +11,8 @@ use crate::zoo_cfg::{ServerLine, Settings};
 
 /// Every word that ZooKeeper 3.9 knows.
 const KNOWN: [&str; 18] = [
-    "conf", "cons", "crst", "dirs", "dump", "envi", "gtmk", "hash", "isro", "mntr", "ruok", "srst", "srvr", "stat",
-    "stmk", "wchc", "wchp", "wchs",
+    "conf", "cons", "crst", "dirs", "dump", "envi", "gtmk", "hash", "isro", "mntr", "ruok", "srst", "srvr",
+    "stat", "stmk", "wchc", "wchp", "wchs",
 ];
 
 /// What a telnet program sends when it is interrupted.
@@ -69,7 +69,9 @@ impl Facts<'_> {
             ("stat", Some(mode)) => version_line() + &self.connections() + &self.server(mode),
             ("conf", Some(_)) => self.configuration(),
             ("mntr", Some(mode)) => self.monitor(mode, quorum),
-            ("dirs", Some(_)) => format!("datadir_size: {}\nlogdir_size: {}\n", self.data_bytes, self.log_bytes),
+            ("dirs", Some(_)) => {
+                format!("datadir_size: {}\nlogdir_size: {}\n", self.data_bytes, self.log_bytes)
+            }
             _ => format!("{word} is not executed because this server does not have it yet.\n"),
         }
     }
@@ -144,7 +146,10 @@ impl Facts<'_> {
         let (election, quorum) = (address.election_port, address.quorum_port);
         let algorithm = if core.election == zabrus_core::config::ElectionAlgorithm::Basic { 0 } else { 3 };
         line(&mut text, format_args!("initLimit={}\nsyncLimit={}", core.init_limit, core.sync_limit));
-        line(&mut text, format_args!("electionAlg={algorithm}\nelectionPort={election}\nquorumPort={quorum}"));
+        line(
+            &mut text,
+            format_args!("electionAlg={algorithm}\nelectionPort={election}\nquorumPort={quorum}"),
+        );
         line(&mut text, format_args!("peerType={}\nmembership: ", u8::from(own.observer)));
         for (id, server) in &self.settings.servers {
             line(&mut text, format_args!("server.{id}={}", member(server)));
@@ -156,7 +161,8 @@ impl Facts<'_> {
     fn monitor(&self, mode: &str, quorum: usize) -> String {
         let status = self.status.as_ref();
         let mut text = format!("zk_version\t{}\nzk_server_state\t{mode}\n", version::FULL);
-        let mut put = |key: &str, value: &dyn std::fmt::Display| line(&mut text, format_args!("zk_{key}\t{value}"));
+        let mut put =
+            |key: &str, value: &dyn std::fmt::Display| line(&mut text, format_args!("zk_{key}\t{value}"));
         if let Some(status) = status.filter(|_| !self.settings.standalone) {
             put("peer_state", &peer_state(status));
             put("quorum_size", &quorum);

@@ -63,7 +63,11 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Locked(path) => {
-                write!(f, "{}: another server uses this directory; stop it, or name another dataDir", path.display())
+                write!(
+                    f,
+                    "{}: another server uses this directory; stop it, or name another dataDir",
+                    path.display()
+                )
             }
             Self::Apache(path) => write!(
                 f,
@@ -105,7 +109,9 @@ impl Side {
             let entry = entry?;
             let metadata = entry.metadata()?;
             match entry.file_name().into_string() {
-                Ok(name) if metadata.is_file() && name != LOCK => files.push((FileName(name), metadata.len())),
+                Ok(name) if metadata.is_file() && name != LOCK => {
+                    files.push((FileName(name), metadata.len()))
+                }
                 _ => {}
             }
         }

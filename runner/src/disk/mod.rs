@@ -121,7 +121,9 @@ fn measure(directory: &DataDirectory, sizes: &Sizes) {
 fn disk_error(error: &io::Error) -> DiskError {
     match error.kind() {
         io::ErrorKind::NotFound => DiskError::NotFound,
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => DiskError::Full,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            DiskError::Full
+        }
         _ => DiskError::Failed,
     }
 }

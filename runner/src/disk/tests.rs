@@ -2,10 +2,10 @@ use std::fs;
 use std::path::Path;
 
 use tempfile::TempDir;
+use zabrus_core::Config;
 use zabrus_core::identity::{Bytes, ServerId};
 use zabrus_core::quorum::Ensemble;
 use zabrus_core::storage::{Directory, FileName, OperationId, recover};
-use zabrus_core::Config;
 
 use super::*;
 
@@ -146,7 +146,10 @@ fn the_log_lives_in_its_own_directory_if_there_is_one() {
     drop(directory);
     fs::rename(log.path().join("zabrus/log.1"), data.path().join("zabrus/log.1")).expect("moved");
     let directory = DataDirectory::open(data.path(), log.path(), true).expect("opened");
-    assert!(matches!(directory.contents(), Err(OpenError::StrayLog(..))), "a log in the wrong place is not lost");
+    assert!(
+        matches!(directory.contents(), Err(OpenError::StrayLog(..))),
+        "a log in the wrong place is not lost"
+    );
 }
 
 #[test]
@@ -174,9 +177,15 @@ fn the_thread_reports_every_operation_in_order_and_gives_the_directory_back() {
     let sizes = Arc::clone(&disk.sizes);
     let mut directory = disk.stop();
     let nothing = Bytes::from([]);
-    let expected =
-        [Ok(nothing.clone()), Ok(nothing.clone()), Err(DiskError::NotFound), Ok(b"abc"[..].into()), Ok(nothing)];
-    let reported: Vec<_> = completions.iter().map(|completion| (completion.id.number, completion.result)).collect();
+    let expected = [
+        Ok(nothing.clone()),
+        Ok(nothing.clone()),
+        Err(DiskError::NotFound),
+        Ok(b"abc"[..].into()),
+        Ok(nothing),
+    ];
+    let reported: Vec<_> =
+        completions.iter().map(|completion| (completion.id.number, completion.result)).collect();
     assert_eq!(reported, (1..).zip(expected).collect::<Vec<_>>());
     assert_eq!(sizes.waiting.load(Ordering::Relaxed), 0);
     assert_eq!(sizes.data.load(Ordering::Relaxed), 3);
@@ -188,6 +197,7 @@ fn an_empty_directory_is_recovered() {
     let folder = TempDir::new().expect("a folder");
     let directory = open(folder.path());
     let config = Config::new(ServerId(1), Ensemble::plain(3, 0));
-    let recovered = recover(&config, &directory.contents().expect("listed")).expect("an empty directory is good");
+    let recovered =
+        recover(&config, &directory.contents().expect("listed")).expect("an empty directory is good");
     assert!(recovered.empty);
 }

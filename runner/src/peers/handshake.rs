@@ -48,7 +48,9 @@ impl fmt::Display for Verdict {
             Self::Welcome => "welcome",
             Self::CallBack => "it will call back",
             Self::OtherVersion => "it has a version of zabrus that speaks differently: upgrade one of them",
-            Self::OtherEnsemble => "its zoo.cfg names other participants, groups or weights: make them the same",
+            Self::OtherEnsemble => {
+                "its zoo.cfg names other participants, groups or weights: make them the same"
+            }
             Self::WrongReceiver => "another server answers there: compare its myid with the server lines",
             Self::UnknownSender => "its zoo.cfg has no line for this server",
         })
@@ -104,7 +106,12 @@ impl Hello {
     }
 
     /// What the server `own` answers to this greeting.
-    pub(super) fn answer(&self, own: ServerId, ensemble: u64, is_known: impl Fn(ServerId) -> bool) -> Verdict {
+    pub(super) fn answer(
+        &self,
+        own: ServerId,
+        ensemble: u64,
+        is_known: impl Fn(ServerId) -> bool,
+    ) -> Verdict {
         if self.verdict != Verdict::Welcome {
             Verdict::OtherVersion
         } else if self.receiver != own {
@@ -128,7 +135,12 @@ mod tests {
     use super::*;
 
     fn hello(sender: u64, receiver: u64) -> Hello {
-        Hello { verdict: Verdict::Welcome, sender: ServerId(sender), receiver: ServerId(receiver), ensemble: 5 }
+        Hello {
+            verdict: Verdict::Welcome,
+            sender: ServerId(sender),
+            receiver: ServerId(receiver),
+            ensemble: 5,
+        }
     }
 
     fn answer(hello: Hello) -> Verdict {
@@ -153,7 +165,11 @@ mod tests {
     fn strangers_are_told_why_they_are_refused() {
         assert_eq!(answer(hello(3, 1)), Verdict::WrongReceiver);
         assert_eq!(answer(hello(4, 2)), Verdict::UnknownSender);
-        assert_eq!(answer(hello(2, 2)), Verdict::UnknownSender, "a connection from one's own id, ZOOKEEPER-2164");
+        assert_eq!(
+            answer(hello(2, 2)),
+            Verdict::UnknownSender,
+            "a connection from one's own id, ZOOKEEPER-2164"
+        );
         assert_eq!(answer(Hello { ensemble: 6, ..hello(3, 2) }), Verdict::OtherEnsemble);
         let mut bytes = hello(3, 2).encode();
         bytes[5] += 1;

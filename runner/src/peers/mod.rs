@@ -101,7 +101,11 @@ impl Peers {
         for address in settings.servers.get(&own).iter().flat_map(|line| &line.addresses) {
             let host = if settings.listen_on_all { "0.0.0.0" } else { &address.host };
             let mut listener = listen(host, address.election_port)?;
-            registry.register(&mut listener, Port::Peers.token(listeners.len() as u64), mio::Interest::READABLE)?;
+            registry.register(
+                &mut listener,
+                Port::Peers.token(listeners.len() as u64),
+                mio::Interest::READABLE,
+            )?;
             listeners.push(listener);
         }
         let mut peers = BTreeMap::new();
@@ -113,8 +117,9 @@ impl Peers {
             let hello = Hello { verdict: Verdict::Welcome, sender: own, receiver: *peer, ensemble };
             let addresses = line.addresses.iter().map(|a| (a.host.clone(), a.election_port)).collect();
             let (id, report) = (*peer, report.clone());
-            let dialer =
-                Dialer::start(hello, addresses, settings.connect_timeout, move |outcome| report(id, outcome))?;
+            let dialer = Dialer::start(hello, addresses, settings.connect_timeout, move |outcome| {
+                report(id, outcome)
+            })?;
             let (next_dial, pause, problem) = (now, FIRST_PAUSE, String::new());
             peers.insert(*peer, Peer { dialer, dialing: false, next_dial, pause, link: None, problem });
         }
@@ -360,7 +365,8 @@ impl Peer {
 
 /// Binds one of the addresses that a host has.
 pub(crate) fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
-    let explain = |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {host}:{port}: {error}"));
+    let explain =
+        |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {host}:{port}: {error}"));
     let addresses: Vec<_> = (host, port).to_socket_addrs().map_err(explain)?.collect();
     let listener = std::net::TcpListener::bind(&addresses[..]).map_err(explain)?;
     listener.set_nonblocking(true)?;
@@ -376,7 +382,9 @@ fn keep_alive(stream: &TcpStream, silence: Duration) {
         .and_then(|()| sockopt::set_tcp_keepidle(stream, probe))
         .and_then(|()| sockopt::set_tcp_keepintvl(stream, probe))
         .and_then(|()| sockopt::set_tcp_keepcnt(stream, 3))
-        .and_then(|()| sockopt::set_tcp_user_timeout(stream, silence.as_millis().min(u64::from(u32::MAX)) as u32));
+        .and_then(|()| {
+            sockopt::set_tcp_user_timeout(stream, silence.as_millis().min(u64::from(u32::MAX)) as u32)
+        });
     if let Err(error) = done {
         tracing::warn!(%error, "a connection has no keep-alive; a machine that vanishes is noticed late");
     }

@@ -26,10 +26,8 @@ pub(super) fn take(
     myid: impl FnOnce(&Path) -> Result<Option<String>, String>,
 ) -> Option<Members> {
     let lines = take_servers(keys);
-    let switches = [
-        "a single server line means a server alone",
-        "a single server line makes an ensemble of one",
-    ];
+    let switches =
+        ["a single server line means a server alone", "a single server line makes an ensemble of one"];
     let standalone_enabled = keys.switch("standaloneEnabled", true, ["true", "false"], switches);
     let mut members: BTreeMap<_, _> = lines.iter().map(|(id, (_, line))| (*id, member(line))).collect();
     let hierarchical = take_groups(keys, &mut members);
@@ -69,7 +67,9 @@ pub(super) fn take(
     }
     let advice = match voters {
         2 => Some("two participants: if one fails, the other stops; use three"),
-        voters if voters % 2 == 0 => Some("an even number of participants: one less would survive as many failures"),
+        voters if voters % 2 == 0 => {
+            Some("an even number of participants: one less would survive as many failures")
+        }
         _ => None,
     };
     if let Some(text) = advice {
@@ -135,7 +135,11 @@ fn take_groups(keys: &mut Keys, members: &mut BTreeMap<ServerId, Member>) -> boo
         member.kind == MemberKind::Participant && !groups.is_empty() && !grouped.contains_key(id)
     });
     if let Some((id, _)) = left_out {
-        keys.remark(None, Severity::Error, format!("server {id} is in no group: with groups every participant is in one"));
+        keys.remark(
+            None,
+            Severity::Error,
+            format!("server {id} is in no group: with groups every participant is in one"),
+        );
     }
     !groups.is_empty()
 }
@@ -152,7 +156,9 @@ fn own_id(
     let problem = match myid(data_directory) {
         Ok(Some(text)) => match text.trim().parse() {
             Ok(id) => return Some(ServerId(id)),
-            Err(_) => format!("{place} must hold this server's number and nothing else, not `{}`", text.trim()),
+            Err(_) => {
+                format!("{place} must hold this server's number and nothing else, not `{}`", text.trim())
+            }
         },
         Ok(None) if standalone => return Some(ServerId(0)),
         Ok(None) => format!("{place} is missing: write the number N of this server's line server.N into it"),
@@ -167,7 +173,9 @@ fn take_peer_type(keys: &mut Keys, own: Option<&ServerLine>) {
     let observer = match entry.value.to_ascii_lowercase().as_str() {
         "observer" => true,
         "participant" => false,
-        other => return keys.error(&entry, format!("peerType must be participant or observer, not `{other}`")),
+        other => {
+            return keys.error(&entry, format!("peerType must be participant or observer, not `{other}`"));
+        }
     };
     if own.is_some_and(|line| line.observer != observer) {
         let text = "peerType differs from this server's own line, which counts";

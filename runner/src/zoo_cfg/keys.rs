@@ -87,7 +87,9 @@ impl Keys {
             let Some(entry) = self.take(&key) else { continue };
             match key[prefix.len()..].parse() {
                 Ok(number) => numbered.push((number, entry)),
-                Err(_) => self.error(&entry, format!("`{key}`: `{prefix}` must be followed by a server's id")),
+                Err(_) => {
+                    self.error(&entry, format!("`{key}`: `{prefix}` must be followed by a server's id"))
+                }
             }
         }
         numbered.sort_by_key(|(number, _)| *number);
@@ -126,13 +128,7 @@ impl Keys {
     }
 
     /// True or false, or `default`. Two words say true and false.
-    pub(crate) fn switch(
-        &mut self,
-        key: &str,
-        default: bool,
-        words: [&str; 2],
-        meanings: [&str; 2],
-    ) -> bool {
+    pub(crate) fn switch(&mut self, key: &str, default: bool, words: [&str; 2], meanings: [&str; 2]) -> bool {
         let Some(entry) = self.take(key) else { return default };
         let Some(index) = words.iter().position(|word| word.eq_ignore_ascii_case(&entry.value)) else {
             let text = format!("{key} must be `{}` or `{}`, not `{}`", words[0], words[1], entry.value);

@@ -13,9 +13,9 @@ use zabrus_core::config::ElectionAlgorithm;
 use zabrus_core::{Config, Duration, ServerId};
 
 use crate::properties;
-pub(crate) use keys::{Remark, Severity};
 use keys::Keys;
-pub(crate) use servers::{Address, HostPort, ServerLine};
+pub(crate) use keys::{Remark, Severity};
+pub(crate) use servers::{HostPort, ServerLine};
 
 /// The four-letter words that are answered if the file does not say which: those that change
 /// nothing and name no session or path.
@@ -84,7 +84,8 @@ pub(crate) struct Reading {
 pub(crate) fn read(file: &Path) -> std::io::Result<Reading> {
     let bytes = fs::read(file)?;
     // Java reads Latin-1; whoever writes UTF-8 today means it.
-    let text = String::from_utf8(bytes).unwrap_or_else(|e| e.into_bytes().into_iter().map(char::from).collect());
+    let text =
+        String::from_utf8(bytes).unwrap_or_else(|e| e.into_bytes().into_iter().map(char::from).collect());
     Ok(understand(&text, |data_directory| {
         let path = data_directory.join("myid");
         match fs::read_to_string(&path) {
@@ -115,17 +116,16 @@ fn understand(text: &str, myid: impl FnOnce(&Path) -> Result<Option<String>, Str
 }
 
 /// `None` only with an error among the remarks.
-fn settings(
-    keys: &mut Keys,
-    myid: impl FnOnce(&Path) -> Result<Option<String>, String>,
-) -> Option<Settings> {
+fn settings(keys: &mut Keys, myid: impl FnOnce(&Path) -> Result<Option<String>, String>) -> Option<Settings> {
     let data_directory = directory(keys, "dataDir", "snapshots, epochs and the file myid live here");
     let log_directory = directory(keys, "dataLogDir", "the log lives here, best on a device of its own");
     let members = ensemble::take(keys, data_directory.as_deref(), myid);
     let tick = keys.number("tickTime", 3_000, 1..=3_600_000, |n| format!("one tick is {n} ms"));
     let needs_limits = members.as_ref().is_some_and(|members| !members.standalone);
-    let init_limit = ticks(keys, "initLimit", needs_limits, "for connecting to a leader and catching up", tick);
-    let sync_limit = ticks(keys, "syncLimit", needs_limits, "without a word until a link counts as dead", tick);
+    let init_limit =
+        ticks(keys, "initLimit", needs_limits, "for connecting to a leader and catching up", tick);
+    let sync_limit =
+        ticks(keys, "syncLimit", needs_limits, "without a word until a link counts as dead", tick);
     let client = client(keys, members.as_ref().and_then(|members| members.own_client.clone()), tick);
     let is_on = ["switched on", "switched off"];
     let force_sync = keys.switch("forceSync", true, ["yes", "no"], is_on);
@@ -142,7 +142,8 @@ fn settings(
             "an empty data directory is a first start only if it holds a file `initialize`",
         ],
     );
-    let on_all = ["listens for other servers on all addresses", "listens for other servers on its own addresses"];
+    let on_all =
+        ["listens for other servers on all addresses", "listens for other servers on its own addresses"];
     let listen_on_all = keys.switch("quorumListenOnAllIPs", false, ["true", "false"], on_all);
     let connect_timeout = keys.number("cnxTimeout", 5_000, 1..=600_000, |n| {
         format!("a connection to another server may take {n} ms to come up")
@@ -237,9 +238,10 @@ fn client(keys: &mut Keys, own_line: Option<HostPort>, tick: u64) -> Option<Clie
         0 => "any number of connections".into(),
         n => format!("at most {n} connections"),
     });
-    let frame_limit = keys.number("jute.maxbuffer", 0xf_ffff, 1..=(zabrus_core::service::REQUEST_LIMIT as u64), |n| {
-        format!("a request of more than {n} bytes closes its connection")
-    });
+    let frame_limit =
+        keys.number("jute.maxbuffer", 0xf_ffff, 1..=(zabrus_core::service::REQUEST_LIMIT as u64), |n| {
+            format!("a request of more than {n} bytes closes its connection")
+        });
     let backlog = keys.take("clientPortListenBacklog").map_or(-1, |entry| {
         keys.note(&entry, "the system's own limit for waiting connections is used");
         entry.value.parse().unwrap_or(-1)
@@ -250,7 +252,9 @@ fn client(keys: &mut Keys, own_line: Option<HostPort>, tick: u64) -> Option<Clie
     let max_session_timeout =
         keys.number("maxSessionTimeout", 20 * tick, 1..=86_400_000, |n| session(n) + " more");
     if min_session_timeout > max_session_timeout {
-        let text = format!("minSessionTimeout {min_session_timeout} is above maxSessionTimeout {max_session_timeout}");
+        let text = format!(
+            "minSessionTimeout {min_session_timeout} is above maxSessionTimeout {max_session_timeout}"
+        );
         keys.remark(None, Severity::Error, text);
     }
     let words = keys.take("4lw.commands.whitelist").map(|entry| {
@@ -319,6 +323,13 @@ fn election(keys: &mut Keys, core: &mut Config) {
         }
         other => keys.error(&entry, format!("electionAlg must be 3, not `{other}`")),
     }
+}
+
+/// The settings that `text` is for server `id`.
+#[cfg(test)]
+pub(crate) fn for_test(text: &str, id: u64) -> Settings {
+    let reading = understand(text, |_| Ok(Some(id.to_string())));
+    reading.settings.unwrap_or_else(|| panic!("{:#?}", reading.remarks))
 }
 
 #[cfg(test)]

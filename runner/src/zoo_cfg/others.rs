@@ -33,7 +33,10 @@ const OTHERS: &[(&str, Treatment)] = &[
     ("connectToLearnerMasterLimit", Ignored("initLimit bounds connecting too")),
     ("connection_throttle_", NotYet("new sessions are not throttled")),
     ("digest.enabled", Ignored("the digests of all servers are always compared")),
-    ("dynamicConfigFile", Refused("the list of servers must stand in zoo.cfg; there is no reconfiguration yet")),
+    (
+        "dynamicConfigFile",
+        Refused("the list of servers must stand in zoo.cfg; there is no reconfiguration yet"),
+    ),
     ("electionPortBindRetry", Ignored("a port that cannot be bound ends the start")),
     ("enableEagerACLCheck", NotYet("ACLs come with the client protocol")),
     ("enforce.auth.", RefusedIfOn("clients would be served without authentication; there is none yet")),

@@ -79,7 +79,8 @@ fn one_server_line_is_a_server_alone_unless_the_file_says_otherwise() {
 
 #[test]
 fn observers_do_not_vote() {
-    let settings = accepted(&format!("{THREE}server.4=zoo4:2888:3888:observer\npeerType=observer"), Some("4"));
+    let settings =
+        accepted(&format!("{THREE}server.4=zoo4:2888:3888:observer\npeerType=observer"), Some("4"));
     assert!(!settings.core.ensemble.is_voter(ServerId(4)));
     assert_eq!(settings.core.ensemble.members[&ServerId(4)].kind, MemberKind::Observer);
 }
@@ -184,8 +185,20 @@ fn the_words_are_those_of_the_file_or_the_harmless_ones() {
 }
 
 const KEYS: [&str; 14] = [
-    "tickTime", "initLimit", "dataDir", "clientPort", "server.1", "server.2", "group.1", "weight.1", "snapCount",
-    "electionAlg", "peerType", "forceSync", "txnLogSizeLimitInKb", "jute.maxbuffer",
+    "tickTime",
+    "initLimit",
+    "dataDir",
+    "clientPort",
+    "server.1",
+    "server.2",
+    "group.1",
+    "weight.1",
+    "snapCount",
+    "electionAlg",
+    "peerType",
+    "forceSync",
+    "txnLogSizeLimitInKb",
+    "jute.maxbuffer",
 ];
 
 proptest! {
