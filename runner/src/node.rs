@@ -207,7 +207,10 @@ impl Node {
                     Notice::Dialed(peer, outcome) => {
                         self.peers.dialed(registry, now, peer, outcome, &mut inputs)
                     }
-                    Notice::Stop => return Ok(self.stop()),
+                    Notice::Stop => {
+                        self.stop();
+                        return Ok(());
+                    }
                 }
             }
             self.peers.advance(now);

@@ -56,7 +56,6 @@ impl Facts<'_> {
         if !allowed.iter().any(|allowed| allowed == word || allowed == "*") {
             return format!("{word} is not executed because it is not in the whitelist.\n");
         }
-        let quorum = self.settings.servers.len();
         match (word, self.mode()) {
             ("ruok", _) => "imok".into(),
             ("envi", _) => environment(),
@@ -68,7 +67,7 @@ impl Facts<'_> {
             ("srvr", Some(mode)) => version_line() + &self.server(mode),
             ("stat", Some(mode)) => version_line() + &self.connections() + &self.server(mode),
             ("conf", Some(_)) => self.configuration(),
-            ("mntr", Some(mode)) => self.monitor(mode, quorum),
+            ("mntr", Some(mode)) => self.monitor(mode),
             ("dirs", Some(_)) => {
                 format!("datadir_size: {}\nlogdir_size: {}\n", self.data_bytes, self.log_bytes)
             }
@@ -158,14 +157,14 @@ impl Facts<'_> {
         text
     }
 
-    fn monitor(&self, mode: &str, quorum: usize) -> String {
+    fn monitor(&self, mode: &str) -> String {
         let status = self.status.as_ref();
         let mut text = format!("zk_version\t{}\nzk_server_state\t{mode}\n", version::FULL);
         let mut put =
             |key: &str, value: &dyn std::fmt::Display| line(&mut text, format_args!("zk_{key}\t{value}"));
         if let Some(status) = status.filter(|_| !self.settings.standalone) {
             put("peer_state", &peer_state(status));
-            put("quorum_size", &quorum);
+            put("quorum_size", &self.settings.core.ensemble.voters().count());
         }
         put("uptime", &self.uptime_millis);
         put("packets_received", &self.clients.received);
@@ -239,4 +238,149 @@ fn environment() -> String {
     line(&mut lines, format_args!("user.name=<NA>\nuser.home=<NA>\nuser.dir={directory}"));
     line(&mut lines, format_args!("os.memory.free=<NA>\nos.memory.max=<NA>\nos.memory.total=<NA>"));
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use mio::Poll;
+    use zabrus_core::ServerId;
+
+    use super::*;
+    use crate::disk::DataDirectory;
+    use crate::zoo_cfg::for_test;
+
+    const THREE: &str = "dataDir=/d\ntickTime=2000\ninitLimit=10\nsyncLimit=5\nclientPort=2181\n\
+        server.1=a:2888:3888\nserver.2=[::1]:2889:3889:observer;0.0.0.0:2182\nserver.3=c:1:2|d:3:4\n";
+
+    /// What a server that has just started knows of itself.
+    fn status(id: u64, role: Role, serving: bool) -> Status {
+        use zabrus_core::quorum::Ensemble;
+        use zabrus_core::{Config, Now, Replica};
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let directory = DataDirectory::open(folder.path(), folder.path(), true).expect("opened");
+        let config = Config::new(ServerId(id), Ensemble::plain(3, 0));
+        let recovered = zabrus_core::storage::recover(&config, &directory.contents().expect("listed"));
+        let replica = Replica::new(config, recovered.expect("empty"), [0; 32], Now::default());
+        let applied = zabrus_core::Position { zxid: zabrus_core::Zxid(0x1_0000_0019), ..Default::default() };
+        Status { role, serving, phase: Phase::Broadcast, applied, links: 2, ..replica.status() }
+    }
+
+    /// The answer of server 1 of a file, on a port of its own.
+    fn answer(text: &str, status: Option<Status>, word: &'static str) -> String {
+        let settings = for_test(text, 1);
+        let mut client = settings.client.clone();
+        (client.address.host, client.address.port) = ("127.0.0.1".into(), 0);
+        let poll = Poll::new().expect("a poll");
+        let clients = Clients::start(&client, poll.registry()).expect("it listens");
+        let (data_bytes, log_bytes, uptime_millis, znodes) = (10, 20, 30, 5);
+        let facts = Facts {
+            settings: &settings,
+            status,
+            znodes,
+            clients: &clients,
+            data_bytes,
+            log_bytes,
+            uptime_millis,
+        };
+        facts.answer(Word::Known(word))
+    }
+
+    fn leading() -> Option<Status> {
+        Some(status(1, Role::Leading, true))
+    }
+
+    #[test]
+    fn srvr_has_the_shape_that_parsers_know() {
+        let expected = format!(
+            "Zookeeper version: {}\nLatency min/avg/max: 0/0.0/0\nReceived: 0\nSent: 0\nConnections: 0\n\
+             Outstanding: 0\nZxid: 0x100000019\nMode: leader\nNode count: 5\nProposal sizes last/min/max: -1/-1/-1\n",
+            version::FULL
+        );
+        assert_eq!(answer(THREE, leading(), "srvr"), expected);
+    }
+
+    #[test]
+    fn the_version_has_the_form_that_go_zk_parses() {
+        let (version, built) = version::FULL.split_once(", built on ").expect("the form");
+        assert!(version.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte)));
+        let form: String = built.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        assert_eq!(form, "0000-00-00 00:00 UTC");
+    }
+
+    #[test]
+    fn every_role_has_its_mode() {
+        let mode = |text: &str, role| {
+            let answer = answer(text, Some(status(1, role, true)), "srvr");
+            answer.lines().find_map(|line| line.strip_prefix("Mode: ")).map(str::to_owned)
+        };
+        assert_eq!(mode(THREE, Role::Leading).as_deref(), Some("leader"));
+        assert_eq!(mode(THREE, Role::Following).as_deref(), Some("follower"));
+        assert_eq!(mode(THREE, Role::Observing).as_deref(), Some("observer"));
+        assert_eq!(mode("dataDir=/d\nclientPort=1", Role::Leading).as_deref(), Some("standalone"));
+    }
+
+    #[test]
+    fn who_does_not_serve_says_so_and_is_alive_all_the_same() {
+        for status in [None, Some(status(1, Role::Looking, false))] {
+            for word in ["srvr", "stat", "conf", "mntr", "dirs"] {
+                let expected = "This ZooKeeper instance is not currently serving requests\n";
+                assert_eq!(answer(THREE, status, word), expected, "{word}");
+            }
+            assert_eq!(answer(THREE, status, "ruok"), "imok");
+            assert_eq!(answer(THREE, status, "isro"), "null");
+            assert!(answer(THREE, status, "envi").starts_with("Environment:\nzookeeper.version="));
+        }
+    }
+
+    #[test]
+    fn words_that_are_not_allowed_or_not_there_say_so() {
+        let only = format!("{THREE}4lw.commands.whitelist=ruok");
+        assert_eq!(
+            answer(&only, leading(), "srvr"),
+            "srvr is not executed because it is not in the whitelist.\n"
+        );
+        let all = format!("{THREE}4lw.commands.whitelist=*");
+        assert_eq!(
+            answer(&all, leading(), "wchs"),
+            "wchs is not executed because this server does not have it yet.\n"
+        );
+    }
+
+    #[test]
+    fn conf_lists_the_settings_and_the_members() {
+        let expected = "clientPort=2181\nsecureClientPort=-1\ndataDir=/d/zabrus\ndataDirSize=10\n\
+            dataLogDir=/d/zabrus\ndataLogSize=20\ntickTime=2000\nmaxClientCnxns=60\nminSessionTimeout=4000\n\
+            maxSessionTimeout=40000\nclientPortListenBacklog=-1\nserverId=1\ninitLimit=10\nsyncLimit=5\n\
+            electionAlg=3\nelectionPort=3888\nquorumPort=2888\npeerType=0\nmembership: \n\
+            server.1=a:2888:3888:participant\nserver.2=[::1]:2889:3889:observer;0.0.0.0:2182\n\
+            server.3=c:1:2|d:3:4:participant\nversion=0";
+        assert_eq!(answer(THREE, leading(), "conf"), expected);
+        let alone = answer("dataDir=/d\nclientPort=1", leading(), "conf");
+        assert!(alone.ends_with("serverId=1\n"), "{alone}");
+    }
+
+    #[test]
+    fn mntr_is_keys_and_values() {
+        let text = answer(THREE, leading(), "mntr");
+        let values: Vec<_> = text.lines().map(|line| line.split_once('\t').expect("a tab")).collect();
+        for pair in [
+            ("zk_version", version::FULL),
+            ("zk_server_state", "leader"),
+            ("zk_peer_state", "leading - broadcast"),
+            ("zk_quorum_size", "2"),
+            ("zk_znode_count", "5"),
+            ("zk_learners", "2"),
+        ] {
+            assert!(values.contains(&pair), "{pair:?}: {text}");
+        }
+        assert!(values.iter().all(|(key, _)| key.starts_with("zk_")));
+    }
+
+    #[test]
+    fn a_telnet_interrupt_is_a_word_without_an_answer() {
+        assert_eq!(Word::recognize(&[0xff, 0xf4, 0xff, 0xfd]), Some(Word::TelnetInterrupt));
+        assert_eq!(Word::recognize(b"RUOK"), None);
+        assert_eq!(Word::recognize(b"lsnr"), None);
+        assert_eq!(Word::recognize(&[0, 0, 0, 44]), None);
+    }
 }

@@ -34,7 +34,7 @@ pub(super) fn take(
     let voters = members.values().filter(|member| member.kind == MemberKind::Participant).count();
     let observers = members.len() - voters;
     let standalone = lines.is_empty() || (voters == 1 && standalone_enabled);
-    if voters == 0 && observers > 0 || standalone && observers > 0 {
+    if observers > 0 && (voters == 0 || standalone) {
         let text = "there are observers, but not the two participants that an ensemble needs";
         keys.remark(None, Severity::Error, text);
         return None;
