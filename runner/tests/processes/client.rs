@@ -24,6 +24,14 @@ impl Client {
         self.ask(Operation::Change(change)).map(|result| assert!(result.is_ok(), "{path}: {result:?}"))
     }
 
+    /// Creates a node that an earlier attempt may have created, whose answer was lost.
+    pub(crate) fn ensure(&mut self, path: &str, data: &[u8]) -> io::Result<()> {
+        let change = Change::Create { path: path.into(), data: data.into() };
+        let result = self.ask(Operation::Change(change))?;
+        assert!(matches!(result, Ok(_) | Err(Refusal::NodeExists)), "{path}: {result:?}");
+        Ok(())
+    }
+
     /// The data of a node, after everything that was done before this question.
     pub(crate) fn get(&mut self, path: &str) -> io::Result<Option<Vec<u8>>> {
         self.ask(Operation::Sync)?.expect("a sync is never refused");

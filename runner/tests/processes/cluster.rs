@@ -1,8 +1,9 @@
 //! Real processes elect, serve, die and come back.
 
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
+
 use crate::client::Client;
 use crate::server::{Cluster, wait_for};
-use rustix::process::{Pid, Signal, kill_process};
 
 #[test]
 fn three_servers_elect_a_leader_and_status_says_who_it_is() {
@@ -33,7 +34,7 @@ fn what_was_acknowledged_survives_kill_9_of_the_leader_and_the_leader_comes_back
     let follower = (0..3).find(|index| ![leader, successor].contains(index)).expect("three servers");
     let mut client = wait_for("a follower takes writes", || {
         let mut client = Client::connect(cluster.servers[follower].port).ok()?;
-        client.create("/after", b"y").ok().map(|()| client)
+        client.ensure("/after", b"y").ok().map(|()| client)
     });
     for number in 0..50 {
         assert_eq!(client.get(&format!("/before-{number}")).expect("served").as_deref(), Some(&b"x"[..]));
@@ -105,4 +106,39 @@ fn a_server_with_another_list_of_voters_is_refused_and_told_why() {
     wait_for("the reason in the log", || cluster.servers[0].log().contains(reason).then_some(()));
     wait_for("the others serve", || cluster.servers[2].mode());
     assert_eq!(cluster.servers[0].mode(), None);
+}
+
+#[test]
+fn a_leader_whose_disk_is_full_makes_room_for_another_and_comes_back_when_there_is_space() {
+    let mut cluster = Cluster::new(3, 0);
+    for server in &mut cluster.servers[..2] {
+        server.start();
+    }
+    // The largest id leads when all are empty.
+    cluster.servers[2].start_with_short_files(1_000);
+    cluster.wait_until_all_serve();
+    let leader = cluster.leader();
+    if leader != 2 {
+        cluster.servers[leader].kill();
+        cluster.leader();
+        cluster.servers[leader].start();
+        cluster.wait_until_all_serve();
+    }
+    let block = vec![7; 100_000];
+    for number in 0..10 {
+        wait_for("a write", || {
+            let mut client = Client::connect(cluster.servers[0].port).ok()?;
+            client.ensure(&format!("/{number}"), &block).ok()
+        });
+    }
+    wait_for("the full disk is seen", || cluster.servers[2].log().contains("stops serving").then_some(()));
+    let pid = Pid::from_raw(cluster.servers[2].pid() as i32).expect("a process");
+    let endless = Rlimit { current: None, maximum: None };
+    prlimit(Some(pid), Resource::Fsize, endless).expect("the limit can be raised");
+    wait_for("it serves again", || cluster.servers[2].mode());
+    let mut client = Client::connect(cluster.servers[2].port).expect("it serves");
+    for number in 0..10 {
+        let data = client.get(&format!("/{number}")).expect("served");
+        assert_eq!(data.as_ref(), Some(&block), "/{number}");
+    }
 }

@@ -112,9 +112,21 @@ fn id_text(id: u64) -> String {
 impl Server {
     /// Starts the process.
     pub(crate) fn start(&mut self) {
+        self.run(Command::new(ZABRUS));
+    }
+
+    /// Starts the process with a disk on which no file can have more than this many blocks of 512
+    /// bytes.
+    pub(crate) fn start_with_short_files(&mut self, blocks: u64) {
+        let mut command = Command::new("sh");
+        let script = format!("trap '' XFSZ; ulimit -S -f {blocks}; exec \"$0\" \"$@\"");
+        command.arg("-c").arg(script).arg(ZABRUS);
+        self.run(command);
+    }
+
+    fn run(&mut self, mut command: Command) {
         let log = File::options().create(true).append(true).open(self.log_file()).expect("a log");
         let errors = log.try_clone().expect("a log");
-        let mut command = Command::new(ZABRUS);
         command.arg("start-foreground").arg(&self.zoo_cfg).stdin(Stdio::null()).stdout(log).stderr(errors);
         self.child = Some(command.spawn().expect("a process"));
     }
