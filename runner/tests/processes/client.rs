@@ -55,7 +55,7 @@ impl Client {
     }
 
     fn send(&mut self, frame: &[u8]) -> io::Result<()> {
-        self.stream.write_all(&(frame.len() as u32).to_be_bytes())?;
-        self.stream.write_all(frame)
+        // In one piece: otherwise the second one waits for the first to be acknowledged.
+        self.stream.write_all(&[&(frame.len() as u32).to_be_bytes(), frame].concat())
     }
 }

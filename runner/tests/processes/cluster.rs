@@ -1,5 +1,8 @@
 //! Real processes elect, serve, die and come back.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 use crate::client::Client;
@@ -55,10 +58,7 @@ fn all_servers_killed_at_once_come_back_with_everything() {
     for server in &mut cluster.servers {
         server.kill();
     }
-    for server in &mut cluster.servers {
-        server.start();
-    }
-    cluster.wait_until_all_serve();
+    cluster.start();
     for server in &cluster.servers {
         let mut client = Client::connect(server.port).expect("it serves");
         assert_eq!(client.get("/big").expect("served").as_ref(), Some(&big), "server {}", server.id);
@@ -98,7 +98,7 @@ fn a_server_with_another_list_of_voters_is_refused_and_told_why() {
     let mut cluster = Cluster::new(3, 0);
     let path = cluster.servers[0].zoo_cfg.clone();
     let text = std::fs::read_to_string(&path).expect("a file");
-    std::fs::write(&path, text + "server.4=127.0.0.1:1:2\n").expect("written");
+    std::fs::write(path, text + "server.4=127.0.0.1:1:2\n").expect("written");
     for server in &mut cluster.servers {
         server.start();
     }
@@ -140,5 +140,73 @@ fn a_leader_whose_disk_is_full_makes_room_for_another_and_comes_back_when_there_
     for number in 0..10 {
         let data = client.get(&format!("/{number}")).expect("served");
         assert_eq!(data.as_ref(), Some(&block), "/{number}");
+    }
+}
+
+#[test]
+fn a_follower_that_missed_more_than_memory_holds_gets_a_snapshot_and_old_files_are_purged() {
+    let mut cluster = Cluster::new(3, 0);
+    cluster.configure("snapCount=100\ncommitLogCount=10\n");
+    cluster.start();
+    let follower = (cluster.leader() + 1) % 3;
+    cluster.servers[follower].kill();
+    let mut client = Client::connect(cluster.servers[cluster.leader()].port).expect("it serves");
+    let data = vec![7; 1_000];
+    for number in 0..1_000 {
+        client.create(&format!("/{number}"), &data).expect("acknowledged");
+    }
+    cluster.servers[follower].start();
+    cluster.wait_until_all_serve();
+    let log = cluster.servers[follower].log();
+    assert!(log.contains("the leader's snapshot is in place"), "{log}");
+    let mut client = Client::connect(cluster.servers[follower].port).expect("it serves");
+    for number in 0..1_000 {
+        assert_eq!(client.get(&format!("/{number}")).expect("served").as_ref(), Some(&data), "/{number}");
+    }
+    let files =
+        std::fs::read_dir(cluster.servers[cluster.leader()].home().join("data/zabrus")).expect("a folder");
+    let names = files.map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"));
+    let snapshots = names.filter(|name| name.starts_with("snapshot.") && name != "snapshot.tmp").count();
+    assert!((1..=3).contains(&snapshots), "{snapshots} snapshots of about ten");
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_while_one_server_after_the_other_is_killed() {
+    let mut cluster = Cluster::started(3, 0);
+    let ports: Vec<_> = cluster.servers.iter().map(|server| server.port).collect();
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    let writer = std::thread::spawn(move || {
+        let mut acknowledged = Vec::new();
+        let mut port = ports.iter().cycle();
+        while !asked.load(Ordering::Relaxed) {
+            let Ok(mut client) = Client::connect(*port.next().expect("a cycle")) else { continue };
+            loop {
+                let name = format!("/{}", acknowledged.len());
+                if asked.load(Ordering::Relaxed) || client.ensure(&name, name.as_bytes()).is_err() {
+                    break;
+                }
+                acknowledged.push(name);
+            }
+        }
+        acknowledged
+    });
+    for round in 0..6 {
+        // The leader in every second round, and the others in turn.
+        let victim = if round % 2 == 0 { cluster.leader() } else { round % 3 };
+        cluster.servers[victim].kill();
+        cluster.leader();
+        cluster.servers[victim].start();
+        cluster.wait_until_all_serve();
+    }
+    stop.store(true, Ordering::Relaxed);
+    let acknowledged = writer.join().expect("no refusal");
+    assert!(acknowledged.len() > 100, "{} writes are no load", acknowledged.len());
+    for server in &cluster.servers {
+        let mut client = Client::connect(server.port).expect("it serves");
+        for name in &acknowledged {
+            let data = client.get(name).expect("served");
+            assert_eq!(data.as_deref(), Some(name.as_bytes()), "{name} on server {}", server.id);
+        }
     }
 }

@@ -81,12 +81,25 @@ impl Cluster {
         Self { servers: (1..=count).map(server).collect(), _folder: folder }
     }
 
+    /// Adds lines to every zoo.cfg.
+    pub(crate) fn configure(&mut self, lines: &str) {
+        for server in &self.servers {
+            let text = fs::read_to_string(&server.zoo_cfg).expect("zoo.cfg");
+            fs::write(&server.zoo_cfg, text + lines).expect("zoo.cfg");
+        }
+    }
+
     /// Starts all, and waits until all serve.
     pub(crate) fn started(voters: u64, observers: u64) -> Self {
         let mut cluster = Self::new(voters, observers);
-        cluster.servers.iter_mut().for_each(Server::start);
-        cluster.wait_until_all_serve();
+        cluster.start();
         cluster
+    }
+
+    /// Starts all, and waits until all serve.
+    pub(crate) fn start(&mut self) {
+        self.servers.iter_mut().for_each(Server::start);
+        self.wait_until_all_serve();
     }
 
     #[track_caller]
