@@ -10,6 +10,9 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use zabrus_core::Bytes;
 
+/// The buffer into which all connections are read, one after the other.
+pub(crate) const SCRATCH_BYTES: usize = 64 << 10;
+
 /// Bytes that one connection may bring in before the others have their turn.
 const TURN_BYTES: usize = 256 << 10;
 

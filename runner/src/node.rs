@@ -11,21 +11,20 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, Sender};
 
-use mio::{Events, Poll, Token, Waker};
+use mio::{Events, Poll, Waker};
 use zabrus_core::io::{ClientId, Input};
 use zabrus_core::storage::{DiskCompletion, RecoveryError, recover};
 use zabrus_core::{Duration, Instant, Output, Replica, ServerId};
 
+use crate::channel::SCRATCH_BYTES;
 use crate::clients::Clients;
 use crate::clients::words::Facts;
 use crate::clock::Clock;
 use crate::disk::{DataDirectory, Disk, OpenError};
 use crate::events;
 use crate::peers::{Outcome, Peers};
+use crate::port::Port;
 use crate::zoo_cfg::Settings;
-
-/// The buffer into which all connections are read, one after the other.
-pub(crate) const SCRATCH_BYTES: usize = 64 << 10;
 
 /// When the disk has more than this to write, nothing more is read from anybody until it has less.
 const DISK_QUEUE_LIMIT: u64 = 64 << 20;
@@ -36,23 +35,6 @@ const LONGEST_REST: Duration = Duration::from_seconds(30);
 
 /// The file that allows an empty data directory, as ZooKeeper has it (ZOOKEEPER-261).
 const INITIALIZE: &str = "initialize";
-
-/// What a token stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Port {
-    /// A notice of another thread.
-    Wake,
-    /// The listener for clients.
-    Clients,
-    /// A client.
-    Client,
-    /// A listener for peers.
-    Peers,
-    /// A peer, or somebody who may be one.
-    Peer,
-}
-
-const PORTS: [Port; 5] = [Port::Wake, Port::Clients, Port::Client, Port::Peers, Port::Peer];
 
 /// What another thread says to this one.
 #[derive(Debug)]
@@ -95,17 +77,6 @@ pub(crate) struct Node {
 enum Life {
     Running { replica: Box<Replica>, disk: Disk, since: Instant },
     Resting { until: Instant, directory: Option<DataDirectory> },
-}
-
-impl Port {
-    pub(crate) fn token(self, number: u64) -> Token {
-        let kind = PORTS.iter().position(|port| *port == self).expect("every port is in the list");
-        Token(number as usize * PORTS.len() + kind)
-    }
-
-    pub(crate) fn of(token: Token) -> (Self, u64) {
-        (PORTS[token.0 % PORTS.len()], (token.0 / PORTS.len()) as u64)
-    }
 }
 
 impl Notices {
@@ -213,7 +184,7 @@ impl Node {
                     }
                 }
             }
-            self.peers.advance(now);
+            self.peers.advance(registry, now);
             self.clients.advance(registry, now, &mut inputs);
             if self.listens() {
                 self.peers.read(now, &mut scratch, &mut inputs);
@@ -385,19 +356,5 @@ impl Node {
 fn refuse(clients: &mut Clients, input: &Input) {
     if let Input::ClientFrame { client, .. } = input {
         clients.close(*client);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_tells_what_it_stands_for() {
-        for port in PORTS {
-            for number in [0, 1, 77, 1 << 40] {
-                assert_eq!(Port::of(port.token(number)), (port, number));
-            }
-        }
     }
 }

@@ -178,6 +178,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn any_text_is_entries_or_an_error(text in r"([a-z0-9=:#! \t\r\n\\\\u]|\PC)*") {
             if let Ok(entries) = parse(&text) {

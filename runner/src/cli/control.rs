@@ -4,17 +4,18 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::four_letter::{ask, reachable};
 use super::{Done, load};
 use crate::clock;
 use crate::zoo_cfg::Settings;
 
+const START_FOREGROUND: &str = "start-foreground";
 const PID_FILE: &str = "zookeeper_server.pid";
 const OUTPUT_FILE: &str = "zabrus.out";
 
@@ -51,8 +52,7 @@ pub(super) fn stop(file: &Path) -> Done {
         println!("no zookeeper to stop (could not find file {})", pid_file.display());
         return Ok(());
     };
-    let ended =
-        kill_process(pid, Signal::TERM).is_ok() && within_patience(|| test_kill_process(pid).is_err());
+    let ended = kill_process(pid, Signal::TERM).is_ok() && within_patience(|| !is_server(pid));
     if !ended {
         println!("FAILED");
         eprintln!("process {} does not end", pid.as_raw_nonzero());
@@ -102,10 +102,17 @@ fn say(text: &str) {
     let _ = io::stdout().flush();
 }
 
-/// The process that the file names, if it lives.
+/// The process that the file names, if it is a server that runs.
 fn running(pid_file: &Path) -> Option<Pid> {
     let pid = fs::read_to_string(pid_file).ok()?.trim().parse().ok().and_then(Pid::from_raw)?;
-    test_kill_process(pid).is_ok().then_some(pid)
+    is_server(pid).then_some(pid)
+}
+
+/// Numbers of processes are given again, perhaps to somebody who must not be stopped. A process that
+/// has ended, and that nobody has waited for, has no arguments any more.
+fn is_server(pid: Pid) -> bool {
+    let arguments = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default();
+    arguments.split(|byte| *byte == 0).any(|argument| argument == START_FOREGROUND.as_bytes())
 }
 
 /// Starts a server, and waits until it answers.
@@ -116,6 +123,7 @@ fn launch(file: &Path, settings: &Settings, pid_file: &Path) -> Result<(), Strin
     }
     let output = settings.data_directory.join(OUTPUT_FILE);
     let explain = |error: io::Error| format!("{}: {error}", output.display());
+    fs::create_dir_all(&settings.data_directory).map_err(explain)?;
     let out = OpenOptions::new().create(true).append(true).open(&output).map_err(explain)?;
     let errors = out.try_clone().map_err(explain)?;
     let mut child = foreground(file)
@@ -139,13 +147,9 @@ fn launch(file: &Path, settings: &Settings, pid_file: &Path) -> Result<(), Strin
 
 /// This program as a server in the foreground.
 pub(super) fn foreground(file: &Path) -> io::Result<Command> {
-    let mut command = Command::new(program()?);
-    command.arg("start-foreground").arg(file);
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg(START_FOREGROUND).arg(file);
     Ok(command)
-}
-
-fn program() -> io::Result<PathBuf> {
-    std::env::current_exe()
 }
 
 /// Asks again and again until it is so, or it has taken too long.

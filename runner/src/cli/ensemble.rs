@@ -69,6 +69,12 @@ pub(super) fn run(arguments: &Ensemble) -> Done {
 
 /// The folders of all servers. Those that exist are taken as they are.
 fn prepare(arguments: &Ensemble) -> io::Result<Vec<PathBuf>> {
+    if arguments.nodes == 1 && arguments.observers > 0 {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "observers need at least two nodes that vote",
+        ));
+    }
     let count = arguments.nodes + arguments.observers;
     let folder = |id: u64| arguments.dir.join(format!("server-{id}"));
     let folders: Vec<_> = (1..=count).map(folder).collect();

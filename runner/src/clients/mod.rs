@@ -9,15 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use mio::net::{TcpListener, TcpStream};
-use mio::{Interest, Registry};
+use mio::Registry;
+use mio::net::TcpStream;
 use zabrus_core::io::{ClientId, Input};
 use zabrus_core::{Duration, Instant};
 
-use crate::channel::{Channel, Turn};
-use crate::node::{Port, SCRATCH_BYTES};
-use crate::peers::listen;
-use crate::zoo_cfg::ClientSettings;
+use crate::channel::{Channel, SCRATCH_BYTES, Turn};
+use crate::listener::Listener;
+use crate::port::Port;
+use crate::zoo_cfg::{ClientSettings, HostPort};
 use words::Word;
 
 /// A client that has more than this to read is not listened to until it has read some of it.
@@ -33,13 +33,10 @@ const SILENCE: Duration = Duration::from_seconds(10);
 /// reset it, and the client would lose the last bytes.
 const FAREWELL: Duration = Duration::from_seconds(2);
 
-/// When the system has no room for another connection, it is asked again after this time.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
 /// All clients.
 #[derive(Debug)]
 pub(crate) struct Clients {
-    listener: TcpListener,
+    listener: Listener,
     settings: ClientSettings,
     /// By the number of the connection, as all the others.
     connections: BTreeMap<u64, Connection>,
@@ -47,7 +44,6 @@ pub(crate) struct Clients {
     readable: BTreeSet<u64>,
     unflushed: BTreeSet<u64>,
     deadlines: BTreeSet<(Instant, u64)>,
-    accept_again: Instant,
     last_number: u64,
     pub(crate) received: u64,
     pub(crate) sent: u64,
@@ -81,17 +77,15 @@ enum Stage {
 impl Clients {
     /// Listens on the client port.
     pub(crate) fn start(settings: &ClientSettings, registry: &Registry) -> io::Result<Self> {
-        let mut listener = listen(&settings.address.host, settings.address.port)?;
-        registry.register(&mut listener, Port::Clients.token(0), Interest::READABLE)?;
+        let HostPort { host, port } = &settings.address;
         Ok(Self {
-            listener,
+            listener: Listener::bind(host, *port, registry, Port::Clients.token(0))?,
             settings: settings.clone(),
             connections: BTreeMap::new(),
             by_address: BTreeMap::new(),
             readable: BTreeSet::new(),
             unflushed: BTreeSet::new(),
             deadlines: BTreeSet::new(),
-            accept_again: Instant::NEVER,
             last_number: 0,
             received: 0,
             sent: 0,
@@ -105,24 +99,14 @@ impl Clients {
 
     /// Takes everybody who waits at the listener.
     pub(crate) fn accept(&mut self, registry: &Registry, now: Instant) {
-        self.accept_again = Instant::NEVER;
-        loop {
-            match self.listener.accept() {
-                Ok((stream, address)) => self.admit(stream, address, registry, now),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => {
-                    tracing::warn!(%error, "no client can connect now");
-                    self.accept_again = now + ACCEPT_PAUSE;
-                    return;
-                }
-            }
+        while let Some((stream, address)) = self.listener.accept(now) {
+            self.admit(stream, address, registry, now);
         }
     }
 
     /// Closes what has been silent for too long, and accepts again what could not be accepted.
     pub(crate) fn advance(&mut self, registry: &Registry, now: Instant, inputs: &mut Vec<Input>) {
-        if self.accept_again <= now {
+        if self.listener.deadline() <= now {
             self.accept(registry, now);
         }
         while let Some((_, number)) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now).copied()
@@ -137,7 +121,7 @@ impl Clients {
     /// When [`Clients::advance`] is needed.
     pub(crate) fn deadline(&self) -> Instant {
         let first = self.deadlines.first().map_or(Instant::NEVER, |(deadline, _)| *deadline);
-        first.min(self.accept_again)
+        first.min(self.listener.deadline())
     }
 
     /// The system says that a connection may be read or written again.

@@ -10,18 +10,18 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::ToSocketAddrs;
 
 use mio::Registry;
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpStream;
 use rustix::net::sockopt;
 use zabrus_core::codec::RECORD_LIMIT;
 use zabrus_core::io::{ConnectionId, Input};
 use zabrus_core::message::Frame;
 use zabrus_core::{Duration, Instant, ServerId};
 
-use crate::channel::{Broken, Channel, Turn};
-use crate::node::{Port, SCRATCH_BYTES};
+use crate::channel::{Broken, Channel, SCRATCH_BYTES, Turn};
+use crate::listener::Listener;
+use crate::port::Port;
 use crate::zoo_cfg::Settings;
 use dialer::Dialer;
 pub(crate) use dialer::Outcome;
@@ -46,7 +46,7 @@ const CROSSING: Duration = Duration::from_millis(2_000);
 pub(crate) struct Peers {
     own: ServerId,
     ensemble: u64,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     peers: BTreeMap<ServerId, Peer>,
     /// By the number of the connection, as the next two.
     links: BTreeMap<u64, Link>,
@@ -100,13 +100,8 @@ impl Peers {
         let mut listeners = Vec::new();
         for address in settings.servers.get(&own).iter().flat_map(|line| &line.addresses) {
             let host = if settings.listen_on_all { "0.0.0.0" } else { &address.host };
-            let mut listener = listen(host, address.election_port)?;
-            registry.register(
-                &mut listener,
-                Port::Peers.token(listeners.len() as u64),
-                mio::Interest::READABLE,
-            )?;
-            listeners.push(listener);
+            let token = Port::Peers.token(listeners.len() as u64);
+            listeners.push(Listener::bind(host, address.election_port, registry, token)?);
         }
         let mut peers = BTreeMap::new();
         for (peer, line) in settings.servers.iter().filter(|(peer, _)| **peer != own) {
@@ -140,7 +135,10 @@ impl Peers {
     }
 
     /// Dials whoever is missing, and sends away who does not greet.
-    pub(crate) fn advance(&mut self, now: Instant) {
+    pub(crate) fn advance(&mut self, registry: &Registry, now: Instant) {
+        if self.listeners.iter().any(|listener| listener.deadline() <= now) {
+            self.accept(registry, now);
+        }
         self.visitors.retain(|_, visitor| visitor.deadline > now);
         if self.suspended {
             return;
@@ -155,7 +153,8 @@ impl Peers {
     pub(crate) fn deadline(&self) -> Instant {
         let visitors = self.visitors.values().map(|visitor| visitor.deadline);
         let dials = self.peers.values().filter(|peer| !self.suspended && peer.wants_dial());
-        visitors.chain(dials.map(|peer| peer.next_dial)).min().unwrap_or(Instant::NEVER)
+        let listeners = self.listeners.iter().map(Listener::deadline);
+        visitors.chain(dials.map(|peer| peer.next_dial)).chain(listeners).min().unwrap_or(Instant::NEVER)
     }
 
     /// An attempt to reach `peer` is over.
@@ -194,8 +193,8 @@ impl Peers {
 
     /// Takes everybody who waits at a listener.
     pub(crate) fn accept(&mut self, registry: &Registry, now: Instant) {
-        for listener in &self.listeners {
-            while let Ok((stream, _)) = listener.accept() {
+        for listener in &mut self.listeners {
+            while let Some((stream, _)) = listener.accept(now) {
                 if self.suspended || self.visitors.len() >= VISITORS_AT_MOST {
                     continue;
                 }
@@ -361,16 +360,6 @@ impl Peer {
     fn wants_dial(&self) -> bool {
         self.link.is_none() && !self.dialing
     }
-}
-
-/// Binds one of the addresses that a host has.
-pub(crate) fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
-    let explain =
-        |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {host}:{port}: {error}"));
-    let addresses: Vec<_> = (host, port).to_socket_addrs().map_err(explain)?.collect();
-    let listener = std::net::TcpListener::bind(&addresses[..]).map_err(explain)?;
-    listener.set_nonblocking(true)?;
-    Ok(TcpListener::from_std(listener))
 }
 
 /// A machine that vanished sends no goodbye: the system finds out, when it has nothing to send and

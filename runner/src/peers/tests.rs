@@ -61,7 +61,7 @@ impl End {
         for (peer, outcome) in self.outcomes.try_iter() {
             self.peers.dialed(self.poll.registry(), now, peer, outcome, &mut self.inputs);
         }
-        self.peers.advance(now);
+        self.peers.advance(self.poll.registry(), now);
         self.peers.read(now, &mut [0; SCRATCH_BYTES], &mut self.inputs);
         self.peers.flush(now, &mut self.inputs);
     }
@@ -195,7 +195,8 @@ fn whoever_does_not_greet_properly_gets_nowhere() {
     });
     let _silent = Blocking::connect(("127.0.0.1", ports[0])).expect("it listens");
     turn_until(&mut end, |ends| !ends[0].peers.visitors.is_empty());
-    end[0].peers.advance(Instant::NEVER);
+    let End { peers, poll, .. } = &mut end[0];
+    peers.advance(poll.registry(), Instant(u64::MAX - 1));
     assert!(end[0].peers.visitors.is_empty(), "a visitor must greet in time");
     assert_eq!(end[0].inputs, []);
 }

@@ -101,6 +101,15 @@ impl Keys {
         std::mem::take(&mut self.rest).into_values()
     }
 
+    /// Takes the key if its value is -1, which stands for the default.
+    pub(crate) fn take_unset(&mut self, key: &str) {
+        if self.rest.get(key).is_some_and(|entry| entry.value == "-1")
+            && let Some(entry) = self.take(key)
+        {
+            self.note(&entry, "as if it were not set");
+        }
+    }
+
     /// A whole number, or `default`. `meaning` explains the line.
     pub(crate) fn number(
         &mut self,

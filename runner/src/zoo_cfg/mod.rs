@@ -246,6 +246,8 @@ fn client(keys: &mut Keys, own_line: Option<HostPort>, tick: u64) -> Option<Clie
         keys.note(&entry, "the system's own limit for waiting connections is used");
         entry.value.parse().unwrap_or(-1)
     });
+    keys.take_unset("minSessionTimeout");
+    keys.take_unset("maxSessionTimeout");
     let session = |n| format!("sessions end after {n} ms without a word, if their clients ask for");
     let min_session_timeout =
         keys.number("minSessionTimeout", 2 * tick, 1..=86_400_000, |n| session(n) + " less");
@@ -291,22 +293,12 @@ fn storage(keys: &mut Keys, core: &mut Config) {
         format!("followers that are at most {n} transactions behind are served from memory")
     });
     core.sync_window = window as usize;
+    keys.take_unset("txnLogSizeLimitInKb");
     let segment = core.segment_bytes >> 10;
-    core.segment_bytes = match keys.take("txnLogSizeLimitInKb") {
-        Some(entry) if entry.value == "-1" => {
-            keys.note(&entry, "files of the log have the usual size");
-            segment
-        }
-        Some(entry) => {
-            let size = entry.value.parse().ok().filter(|size| (1..=1 << 30).contains(size));
-            match size {
-                Some(size) => keys.note(&entry, format!("a file of the log is closed after {size} KiB")),
-                None => keys.error(&entry, "txnLogSizeLimitInKb must be a number of KiB, or -1"),
-            }
-            size.unwrap_or(segment)
-        }
-        None => segment,
-    } << 10;
+    let segment = keys.number("txnLogSizeLimitInKb", segment, 1..=1 << 30, |n| {
+        format!("a file of the log is closed after {n} KiB")
+    });
+    core.segment_bytes = segment << 10;
     if let Some(entry) = keys.take("snapSizeLimitInKb") {
         keys.note(&entry, "not needed here: snapCount alone decides when a snapshot is taken");
     }

@@ -145,6 +145,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn any_text_is_a_line_or_an_error(value in r"([a-z0-9:;|\[\]. ]|\PC)*") {
             if let Ok(line) = parse(&value) {

@@ -202,6 +202,8 @@ const KEYS: [&str; 14] = [
 ];
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn any_file_is_settings_or_errors(
         entries in prop::collection::vec((prop::sample::select(&KEYS[..]), r"([0-9a-z:;|\-]|true|yes|\PC){0,20}"), 0..20),
