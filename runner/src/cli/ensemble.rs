@@ -151,7 +151,9 @@ fn watch(servers: &mut [Server], stop: &mpsc::Receiver<()>) -> Done {
         for server in &mut *servers {
             if let Ok(Some(status)) = server.child.try_wait() {
                 let log = server.folder.join("server.log");
+                let text = fs::read_to_string(&log).unwrap_or_default();
                 eprintln!("server {} ended by itself ({status}), see {}; all stop", server.id, log.display());
+                eprintln!("{}", text.lines().last().unwrap_or_default());
                 return Err(ExitCode::FAILURE);
             }
             let answer = ask(&server.client, "srvr").unwrap_or_default();

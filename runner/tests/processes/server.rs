@@ -48,12 +48,21 @@ pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// A port that is free now. They lie below those that the system gives to outgoing connections.
+/// The ports of this run of the tests, below those that the system gives to outgoing connections.
+fn first_port() -> u16 {
+    10_000 + (std::process::id() * 61 % 16_000) as u16
+}
+
+/// A port that is free now, and that no other test gets.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = 12_000 + (std::process::id() * 61 % 18_000) as u16;
-    let mut ports = (0..u16::MAX).map(|_| first + NEXT.fetch_add(1, Ordering::Relaxed) % 2_000);
+    let mut ports = (0..2_000).map(|_| first_port() + NEXT.fetch_add(1, Ordering::Relaxed) % 2_000);
     ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
+}
+
+/// Where an ensemble may take the ports that it chooses by itself: no other test gets them.
+pub(crate) fn ensemble_port() -> u16 {
+    first_port() + 2_000
 }
 
 impl Cluster {

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::client::Client;
-use crate::server::{Cluster, ZABRUS, free_port, wait_for};
+use crate::server::{Cluster, ZABRUS, ensemble_port, free_port, wait_for};
 
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
@@ -109,7 +109,7 @@ fn check_config_explains_every_line_and_fails_on_an_error() {
 #[test]
 fn an_ensemble_serves_stops_on_ctrl_c_and_goes_on_with_its_data() {
     let folder = TempDir::new().expect("a folder");
-    let port = free_port();
+    let port = ensemble_port();
     let mut created = false;
     for _ in 0..2 {
         let mut child = Command::new(ZABRUS)
