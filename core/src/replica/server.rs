@@ -76,7 +76,7 @@ impl Server {
     pub(super) fn new(config: Config, now: Now, mut random: ChaCha8Rng, storage: Storage) -> Self {
         let boot = random.next_u64();
         let clients = Clients::new(config.service.clone(), config.id, boot);
-        Self {
+        let mut server = Self {
             config,
             now,
             boot,
@@ -95,7 +95,14 @@ impl Server {
             outputs: VecDeque::new(),
             #[cfg(feature = "mutants")]
             planted: super::planted::Planted::default(),
-        }
+        };
+        server.name_ensemble();
+        server
+    }
+
+    /// The ensemble is what this server's configuration says, not what a snapshot says.
+    fn name_ensemble(&mut self) {
+        self.state.set_config(self.config.service.ensemble_text.as_bytes().into());
     }
 
     pub(super) fn id(&self) -> ServerId {
@@ -139,6 +146,7 @@ impl Server {
     /// A state that was read from the disk, or came from the leader.
     pub(super) fn replace_state(&mut self, label: Position, state: State) {
         self.state = state;
+        self.name_ensemble();
         self.applied = label;
         self.committed = label.zxid;
         self.snapshot = 0;
