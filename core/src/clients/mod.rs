@@ -460,6 +460,7 @@ impl Clients {
         {
             self.request(client, session, &frame, state, applied, outputs);
         }
+        // R16: what is applied is always a transaction, never the start of an epoch.
         let zxid = applied.0.cast_signed();
         while let Some(connection) = self.connections.get_mut(&client)
             && let Some(first) = connection.waiting.front_mut()
