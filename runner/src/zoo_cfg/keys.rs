@@ -74,6 +74,11 @@ impl Keys {
         self.remark(Some(entry.line), Severity::Error, text);
     }
 
+    /// Whether `key` is there and not taken.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.rest.contains_key(key)
+    }
+
     /// The entry of `key`, which is taken then.
     pub(crate) fn take(&mut self, key: &str) -> Option<Entry> {
         self.rest.remove(key)

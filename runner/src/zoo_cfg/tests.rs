@@ -173,6 +173,20 @@ fn every_line_is_explained() {
 }
 
 #[test]
+fn a_broken_list_of_servers_does_not_hide_what_else_is_wrong() {
+    let reading = reading(&format!("{THREE}syncLimit=x\nssl.protocol=TLSv1.3"), None);
+    let lines: Vec<_> =
+        reading.remarks.iter().filter(|r| r.severity > Severity::Note).map(|r| r.line).collect();
+    assert_eq!(lines, [Some(3), Some(9), Some(10), None], "{:#?}", reading.remarks);
+}
+
+#[test]
+fn minus_one_stands_for_the_default_where_zookeeper_has_it_so() {
+    let text = "dataDir=/d\nclientPort=1\nminSessionTimeout=-1\nmaxSessionTimeout=-1\ntxnLogSizeLimitInKb=-1";
+    assert_eq!(accepted(text, None).client, accepted("dataDir=/d\nclientPort=1", None).client);
+}
+
+#[test]
 fn the_limit_of_a_frame_may_be_hexadecimal() {
     assert_eq!(accepted("dataDir=/d\nclientPort=1\njute.maxbuffer=0xffff", None).client.frame_limit, 0xffff);
 }
