@@ -27,9 +27,9 @@ use dialer::Dialer;
 pub(crate) use dialer::Outcome;
 use handshake::{Hello, LENGTH, Verdict};
 
-/// A link that has more to send than this is broken: whoever reads so slowly is better off with a
-/// new synchronization.
-const QUEUE_LIMIT: usize = 256 << 20;
+/// A link that has more to send than this is broken. It must hold what the core sends a learner in
+/// one step, a whole window of the largest transactions, or such a learner would never get it.
+const QUEUE_LIMIT: usize = 1 << 30;
 
 /// Connections that have not greeted yet.
 const VISITORS_AT_MOST: usize = 64;
@@ -54,6 +54,7 @@ pub(crate) struct Peers {
     readable: BTreeSet<u64>,
     unflushed: BTreeSet<u64>,
     last_number: u64,
+    queue_limit: usize,
     /// How long a connection may be silent although it should not be.
     silence: Duration,
     greeting_time: Duration,
@@ -128,6 +129,7 @@ impl Peers {
             readable: BTreeSet::new(),
             unflushed: BTreeSet::new(),
             last_number: 0,
+            queue_limit: QUEUE_LIMIT,
             silence: core.tick_time.times(core.sync_limit.into()),
             greeting_time: Duration(settings.connect_timeout.as_micros() as u64),
             suspended: false,
@@ -267,7 +269,7 @@ impl Peers {
         for number in std::mem::take(&mut self.unflushed) {
             let Some(link) = self.links.get_mut(&number) else { continue };
             match link.channel.flush() {
-                Ok(()) if link.channel.queued() <= QUEUE_LIMIT => {}
+                Ok(()) if link.channel.queued() <= self.queue_limit => {}
                 Ok(()) => self.drop_link(number, now, "it reads too slowly", inputs),
                 Err(error) => self.drop_link(number, now, &Broken::Io(error).to_string(), inputs),
             }
