@@ -37,9 +37,10 @@ const VISITORS_AT_MOST: usize = 64;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(1_000);
 
-/// A smaller server that asks to be called back has no connection. But one that has just come up
-/// may have crossed its question on the way.
-const CROSSING: Duration = Duration::from_millis(2_000);
+/// A connection that is not older than this proves nothing yet. One that breaks so soon may do so
+/// again at once; and a smaller server that asks to be called back, so has none, may have asked
+/// before this one came up.
+const YOUNG: Duration = Duration::from_millis(2_000);
 
 /// All links.
 #[derive(Debug)]
@@ -171,8 +172,7 @@ impl Peers {
         let suspended = self.suspended;
         let Some(peer) = self.peers.get_mut(&id) else { return };
         peer.dialing = false;
-        peer.next_dial = now + peer.pause;
-        peer.pause = peer.pause.times(2).min(LONGEST_PAUSE);
+        peer.rest(now);
         match outcome {
             Outcome::Connected(stream) if !suspended => {
                 self.last_number += 1;
@@ -325,7 +325,7 @@ impl Peers {
         peer.next_dial = now;
         let link = peer.link.and_then(|number| self.links.get(&number).map(|link| (number, link.since)));
         if let Some((number, since)) = link
-            && now.since(since) > CROSSING
+            && now.since(since) > YOUNG
         {
             self.drop_link(number, now, "the other end lost it", inputs);
         }
@@ -337,7 +337,7 @@ impl Peers {
         if let Some(old) = peer.link.replace(number) {
             self.links.remove(&old);
         }
-        (peer.pause, peer.problem) = (FIRST_PAUSE, String::new());
+        peer.problem.clear();
         self.links.insert(number, Link { peer: id, channel, since: now });
         // Something may be there already, for which no event comes any more.
         self.readable.insert(number);
@@ -346,13 +346,18 @@ impl Peers {
     }
 
     fn drop_link(&mut self, number: u64, now: Instant, why: &str, inputs: &mut Vec<Input>) {
-        let Some(Link { peer: id, .. }) = self.links.remove(&number) else { return };
+        let Some(Link { peer: id, since, .. }) = self.links.remove(&number) else { return };
         tracing::info!(peer = %id, "the connection is gone: {why}");
         if let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.link == Some(number)) {
             peer.link = None;
-            peer.pause = FIRST_PAUSE;
-            // The larger id opens connections. The smaller one only waits for that.
-            peer.next_dial = if self.own > id { now } else { now + FIRST_PAUSE.times(4) };
+            if now.since(since) > YOUNG {
+                peer.pause = FIRST_PAUSE;
+                // The larger id opens connections. The smaller one only waits for that.
+                peer.next_dial = if self.own > id { now } else { now + FIRST_PAUSE.times(4) };
+            } else {
+                // It may break again as soon.
+                peer.rest(now);
+            }
         }
         inputs.push(Input::Disconnected { peer: id, connection: ConnectionId(number) });
     }
@@ -361,6 +366,12 @@ impl Peers {
 impl Peer {
     fn wants_dial(&self) -> bool {
         self.link.is_none() && !self.dialing
+    }
+
+    /// Waits for a while before the next attempt, and longer before the one after it.
+    fn rest(&mut self, now: Instant) {
+        self.next_dial = now + self.pause;
+        self.pause = self.pause.times(2).min(LONGEST_PAUSE);
     }
 }
 

@@ -151,6 +151,19 @@ fn a_connection_that_breaks_is_reported_at_once_and_comes_back() {
 }
 
 #[test]
+fn a_connection_that_breaks_as_soon_as_it_is_up_is_not_tried_again_at_once() {
+    let mut ends = two();
+    for pause in [FIRST_PAUSE, FIRST_PAUSE.times(2), FIRST_PAUSE.times(4)] {
+        let connection = ends[1].connection(1).expect("linked");
+        let now = ends[1].clock.monotonic();
+        ends[1].peers.disconnect(connection, now);
+        assert!(ends[1].peers.deadline() >= now + pause);
+        ends[1].inputs.clear();
+        turn_until(&mut ends, |ends| ends[1].connection(1).is_some());
+    }
+}
+
+#[test]
 fn a_server_without_a_replica_has_no_links() {
     let mut ends = two();
     ends[1].peers.suspend();

@@ -74,9 +74,9 @@ impl Keys {
         self.remark(Some(entry.line), Severity::Error, text);
     }
 
-    /// Whether `key` is there and not taken.
-    pub(crate) fn has(&self, key: &str) -> bool {
-        self.rest.contains_key(key)
+    /// The line of `key`, if it is there and not taken.
+    pub(crate) fn line(&self, key: &str) -> Option<usize> {
+        self.rest.get(key).map(|entry| entry.line)
     }
 
     /// The entry of `key`, which is taken then.

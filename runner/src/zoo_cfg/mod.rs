@@ -130,11 +130,12 @@ fn settings(keys: &mut Keys, myid: impl FnOnce(&Path) -> Result<Option<String>, 
         format!("{n} ticks ({} ms) without a word until a link counts as dead", n * tick)
     });
     let client = client(keys, members.as_ref().and_then(|members| members.own_client.clone()), tick);
-    let is_on = ["switched on", "switched off"];
+    let line = keys.line("forceSync");
+    let is_on = ["writes are synced before they are acknowledged", "nothing is ever synced"];
     let force_sync = keys.switch("forceSync", true, ["yes", "no"], is_on);
     if !force_sync {
-        let text = "forceSync=no: a loss of power loses transactions that clients were told are done";
-        keys.remark(None, Severity::Danger, text);
+        let text = "a loss of power loses transactions that clients were told are done; remove forceSync";
+        keys.remark(line, Severity::Danger, text);
     }
     let autocreate = keys.switch(
         "db.autocreate",
@@ -193,7 +194,7 @@ fn directory(keys: &mut Keys, key: &str, meaning: &str) -> Option<PathBuf> {
 }
 
 fn ticks(keys: &mut Keys, key: &str, default: u64, needed: bool, meaning: impl Fn(u64) -> String) -> u32 {
-    if needed && !keys.has(key) {
+    if needed && keys.line(key).is_none() {
         let text = format!("{key} is missing: an ensemble needs it, for example {key}={default}");
         keys.remark(None, Severity::Error, text);
     }
@@ -201,7 +202,7 @@ fn ticks(keys: &mut Keys, key: &str, default: u64, needed: bool, meaning: impl F
 }
 
 fn client(keys: &mut Keys, own_line: Option<HostPort>, tick: u64) -> Option<ClientSettings> {
-    if !keys.has("clientPort") && own_line.is_none() {
+    if keys.line("clientPort").is_none() && own_line.is_none() {
         let text = "clientPort is missing: name the port for clients, usually clientPort=2181";
         keys.remark(None, Severity::Error, text);
     }

@@ -161,7 +161,9 @@ fn a_repeated_key_counts_once_and_is_a_warning() {
 #[test]
 fn to_sync_nothing_is_a_danger() {
     let reading = reading("dataDir=/d\nclientPort=1\nforceSync=no", None);
-    assert!(reading.remarks.iter().any(|remark| remark.severity == Severity::Danger));
+    assert!(
+        reading.remarks.iter().any(|remark| remark.severity == Severity::Danger && remark.line == Some(3))
+    );
     assert!(!reading.settings.expect("valid").force_sync);
 }
 
