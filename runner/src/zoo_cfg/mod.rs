@@ -295,7 +295,8 @@ fn storage(keys: &mut Keys, core: &mut Config) {
     core.sync_window = window as usize;
     keys.take_unset("txnLogSizeLimitInKb");
     let segment = core.segment_bytes >> 10;
-    let segment = keys.number("txnLogSizeLimitInKb", segment, 1..=1 << 30, |n| {
+    // Recovery reads a segment as a whole.
+    let segment = keys.number("txnLogSizeLimitInKb", segment, 1..=1 << 20, |n| {
         format!("a file of the log is closed after {n} KiB")
     });
     core.segment_bytes = segment << 10;

@@ -102,6 +102,12 @@ fn a_participant_in_no_group_is_refused() {
 }
 
 #[test]
+fn an_ensemble_in_which_nobody_may_lead_is_refused() {
+    let weightless = format!("{THREE}group.1=1:2:3\nweight.1=0\nweight.2=0\nweight.3=0");
+    assert!(refused(&weightless, Some("1")).1.contains("nobody may lead"));
+}
+
+#[test]
 fn errors_name_the_line_and_what_to_do() {
     for (extra, complaint) in [
         ("syncLimit=many", "syncLimit must be a number"),
