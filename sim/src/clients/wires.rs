@@ -110,13 +110,7 @@ impl Wires {
     }
 
     /// A server sends, or closes the connection.
-    pub(super) fn reply(
-        &mut self,
-        now: Instant,
-        id: ClientId,
-        what: Option<Bytes>,
-        schedule: &mut Schedule,
-    ) {
+    pub(super) fn reply(&mut self, now: Instant, id: ClientId, what: Option<Bytes>, schedule: &mut Schedule) {
         let Some(wire) = self.wires.get_mut(&id).filter(|wire| !wire.closed) else { return };
         let arrival = now + Duration(self.random.between(self.latency));
         wire.last_arrival.1 = wire.last_arrival.1.max(arrival);
