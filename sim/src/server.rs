@@ -49,8 +49,8 @@ pub(crate) struct Process {
     /// Disk operations that are not done; the first is under way if the disk is busy.
     pub(crate) operations: VecDeque<DiskOperation>,
     pub(crate) disk_busy: bool,
-    /// Since when, by its own clock, it has led a minority that nothing from outside can reach (V7).
-    pub(crate) cut_off: Option<Instant>,
+    /// When, by its own clock, each server could last reach this one while it led (V7).
+    pub(crate) reached: Vec<Instant>,
 }
 
 impl Server {
@@ -165,7 +165,7 @@ impl Process {
             timer_generation: boot << 24,
             operations: VecDeque::new(),
             disk_busy: false,
-            cut_off: None,
+            reached: Vec::new(),
         }
     }
 }

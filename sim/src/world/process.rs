@@ -4,7 +4,7 @@
 use zabrus_core::event::Role;
 use zabrus_core::io::{Input, Output};
 use zabrus_core::storage::{DiskCompletion, FileOperation, recover};
-use zabrus_core::{Bytes, Duration, Replica, ServerId};
+use zabrus_core::{Bytes, Duration, Instant, Replica, ServerId};
 
 use super::World;
 use crate::schedule::{Event, Index};
@@ -100,7 +100,10 @@ impl World {
             && let Ok(from) = ids.binary_search(peer)
             && network.is_blocked(from as Index, at)
         {
-            process.cut_off = None; // It arrived before, and was waiting here.
+            // It arrived before, and was waiting here.
+            if let Some(reached) = process.reached.get_mut(from) {
+                *reached = server.clock.read(*now).monotonic;
+            }
         }
         trace.input(*now, at, &input);
         ghost.input(server.id, &input);
@@ -143,11 +146,27 @@ impl World {
         let reached = |member: ServerId| {
             member == server.id || index(member).is_some_and(|from| !network.is_blocked(from, at))
         };
-        if status.role == Role::Leading && status.serving && !settings.ensemble.is_quorum_of(reached) {
+        if status.role == Role::Leading && status.serving {
             let own = server.clock.read(now).monotonic;
-            ghost.cut_off(server.id, own.since(*process.cut_off.get_or_insert(own)))?;
+            process.reached.resize(ids.len(), own);
+            for (member, last) in ids.iter().zip(&mut process.reached) {
+                if reached(*member) {
+                    *last = own;
+                }
+            }
+            if !settings.ensemble.is_quorum_of(reached) {
+                // It may hear of a quorum one by one: what counts is who could reach it since when.
+                let heard = |since: Instant| {
+                    let times = &process.reached;
+                    settings
+                        .ensemble
+                        .is_quorum_of(|member| index(member).is_some_and(|i| times[usize::from(i)] >= since))
+                };
+                let since = process.reached.iter().copied().filter(|since| heard(*since)).max();
+                ghost.cut_off(server.id, own.since(since.unwrap_or(own)))?;
+            }
         } else {
-            process.cut_off = None;
+            process.reached.clear();
         }
         server.work_on_disk(now, at, schedule);
         server.set_timer(now, at, schedule);
