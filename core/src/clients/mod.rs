@@ -23,7 +23,7 @@ use crate::state::{Outcome, State, Trigger};
 use crate::watches::Watches;
 use crate::wire::{
     Auth, Change, ConnectRequest, ConnectResponse, ErrorCode, OpCode, Origin, Permissions, RequestHeader,
-    SessionId, Transaction, notification, password, reply, reply_error, reply_with, xid,
+    SessionId, Transaction, is_well_formed, notification, password, reply, reply_error, reply_with, xid,
 };
 use connection::{Connection, Stage, Waiting, What};
 
@@ -323,15 +323,20 @@ impl Clients {
         let op = OpCode::from_code(code);
         let what = match op {
             Some(OpCode::Auth) => return self.authenticate(client, xid, body, outputs),
-            // The server's own operations, and what exists only within a multi.
-            None | Some(OpCode::CreateSession | OpCode::DeleteContainer | OpCode::Check) => What::Unknown,
+            Some(OpCode::Sasl) => return self.refuse_sasl(client, xid, body, outputs),
+            // What exists only within a multi, or only for the server itself.
+            None | Some(OpCode::CreateSession | OpCode::Check) => What::Unknown,
+            // Whatever it was, nobody else needs to know.
+            Some(op) if !is_well_formed(op, body) => {
+                What::Done { op, result: Err(ErrorCode::MarshallingError) }
+            }
+            Some(OpCode::DeleteContainer) => What::Unknown,
             Some(op) if op.is_write() => {
                 What::Write { op, number: self.ask_to_write(client, session, xid, op, body.into()) }
             }
             Some(OpCode::Sync) => What::Sync { number: self.ask_to_sync(client), frame: frame.clone() },
             Some(op) => {
-                let local = matches!(op, OpCode::Ping | OpCode::Sasl);
-                if self.settings.linearizable_reads && !local {
+                if self.settings.linearizable_reads && op != OpCode::Ping {
                     What::Barrier { op, number: self.ask_to_sync(client), frame: frame.clone() }
                 } else if connection.waiting.is_empty() && connection.backlog.is_empty() || mutated!(M119) {
                     return self.answer_read(client, xid, op, body, state, applied, outputs);
@@ -353,10 +358,8 @@ impl Clients {
 
     fn authenticate(&mut self, client: ClientId, xid: i32, body: &[u8], outputs: &mut VecDeque<Output>) {
         let Some(connection) = self.connections.get_mut(&client) else { return };
-        let added = jute::decode::<Auth>(body)
-            .map_err(ErrorCode::from)
-            .and_then(|request| auth::authenticate(&self.settings, &connection.address, &request));
-        match added {
+        let Ok(request) = jute::decode::<Auth>(body) else { return self.close(client, outputs) };
+        match auth::authenticate(&self.settings, &connection.address, &request) {
             Ok(identities) => {
                 for id in identities {
                     if !connection.identities.contains(&id) {
@@ -369,11 +372,19 @@ impl Clients {
             Err(error) => {
                 let bytes = reply_error(xid, 0, error).into();
                 outputs.push_back(Output::ClientFrame { client, bytes });
-                if error == ErrorCode::AuthFailed {
-                    self.close(client, outputs);
-                }
+                self.close(client, outputs);
             }
         }
+    }
+
+    /// SASL is not configured: the answer to any token is none (client.md section 5).
+    fn refuse_sasl(&mut self, client: ClientId, xid: i32, body: &[u8], outputs: &mut VecDeque<Output>) {
+        let is_null = body.starts_with(&[0xff; 4]);
+        if is_null || !is_well_formed(OpCode::Sasl, body) {
+            return self.close(client, outputs);
+        }
+        let bytes = reply(xid, 0, &None::<()>).into();
+        outputs.push_back(Output::ClientFrame { client, bytes });
     }
 
     // What becomes known.
@@ -534,11 +545,6 @@ impl Clients {
         match op {
             OpCode::Ping => {
                 let bytes = reply(xid::PING, zxid, &()).into();
-                outputs.push_back(Output::ClientFrame { client, bytes });
-            }
-            // Not configured: a null token (client.md section 5).
-            OpCode::Sasl => {
-                let bytes = reply(xid, zxid, &None::<()>).into();
                 outputs.push_back(Output::ClientFrame { client, bytes });
             }
             _ => {

@@ -18,8 +18,8 @@ use crate::state::{Node, State};
 use crate::watches::{WatchKind, Watches};
 use crate::wire::{
     AddWatch, ErrorCode, GetAclResponse, GetDataResponse, Id, MultiHeader, MultiRequest, OpCode, PathOnly,
-    PathWatch, Permissions, SessionId, SetWatches, SetWatches2, Stat, WatcherType, reply, reply_error,
-    reply_with,
+    PathWatch, Permissions, ReplyHeader, SessionId, SetWatches, SetWatches2, Stat, WatcherType, framed_reply,
+    reply, reply_error,
 };
 
 /// The longest answer to a multiRead, in bytes, save for its last part: a frame of a megabyte could ask
@@ -107,12 +107,16 @@ impl<'a> ReadContext<'a> {
                 reply(xid, zxid, &paths)
             }
             OpCode::MultiRead => {
-                let reads = match MultiRequest::decode(body.remaining())? {
-                    MultiRequest::Reads(reads) => reads,
-                    MultiRequest::Writes(writes) if writes.is_empty() => Vec::new(),
-                    MultiRequest::Writes(_) => return Err(ErrorCode::MarshallingError),
+                // The results before what is no read are given with the error.
+                let (reads, whole) = match MultiRequest::decode(body.remaining())? {
+                    MultiRequest::Writes(writes) => (Vec::new(), writes.is_empty()),
+                    MultiRequest::Reads(reads) => {
+                        let whole = reads.iter().all(|(_, path)| path.is_some());
+                        (reads, whole)
+                    }
                 };
-                reply_with(xid, zxid, |bytes| self.multi_read(bytes, &reads))
+                let err = if whole { 0 } else { ErrorCode::MarshallingError.code() };
+                framed_reply(ReplyHeader { xid, zxid, err }, |bytes| self.multi_read(bytes, &reads))
             }
             OpCode::WhoAmI => {
                 let whom = |id: &'a Id| (&*id.scheme, auth::user_name(&id.scheme, &id.id));
@@ -174,8 +178,9 @@ impl<'a> ReadContext<'a> {
         Ok(GetAclResponse { acl, stat: node.stat() })
     }
 
-    fn multi_read(&self, bytes: &mut Vec<u8>, reads: &[(OpCode, String)]) {
+    fn multi_read(&self, bytes: &mut Vec<u8>, reads: &[(OpCode, Option<String>)]) {
         for (op, path) in reads {
+            let Some(path) = path else { break };
             let fits = if bytes.len() < MULTI_READ_LIMIT { Ok(()) } else { Err(ErrorCode::SystemError) };
             let header = MultiHeader { op: op.code(), done: false, err: 0 };
             match fits.and_then(|()| self.readable(path)) {

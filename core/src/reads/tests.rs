@@ -334,8 +334,21 @@ fn a_multi_read_answers_each_part_and_arms_no_watch() {
     assert_eq!(body, expected.concat());
     assert_eq!(server.watches.count(), 0);
     assert_eq!(server.ask(OpCode::MultiRead, &multi_read(&[])), Ok(jute::encode(&MultiHeader::END)));
+}
+
+#[test]
+fn a_multi_read_gives_the_results_before_what_is_no_read() {
+    let mut server = Server::new();
+    let header = |op, err| MultiHeader { op, done: false, err };
     let check = jute::encode(&(header(OpCode::Check.code(), -1), "/a", 0, MultiHeader::END));
-    assert_eq!(server.ask(OpCode::MultiRead, &check), Err(ErrorCode::MarshallingError));
+    let get = |path| (header(OpCode::GetData.code(), -1), path, false);
+    let null = jute::encode(&(get(Some("/a")), get(None), get(Some("/a")), MultiHeader::END));
+    let data = jute::encode(&(header(OpCode::GetData.code(), 0), "data", server.stat("/a")));
+    for (body, results) in [(check, Vec::new()), (null, data)] {
+        let refused = ReplyHeader { xid: 9, zxid: server.zxid.cast_signed(), err: -5 };
+        let expected = [jute::encode(&refused), results, jute::encode(&MultiHeader::END)].concat();
+        assert_eq!(server.frames(OpCode::MultiRead, &body), [expected]);
+    }
 }
 
 #[test]

@@ -106,7 +106,9 @@ impl Sessions {
         };
         session.owner = Some(owner);
         session.timeout = millis(timeout);
-        self.touch(now, id);
+        let (before, timeout) = (session.expires, session.timeout);
+        // Also back, if it asks for less than before.
+        self.move_bucket(id, before, Some(self.bucket(now, timeout)));
         true
     }
 

@@ -8,6 +8,7 @@
 mod errors;
 mod frames;
 mod handshake;
+mod layout;
 mod multi;
 mod opcode;
 mod password;
@@ -19,6 +20,7 @@ mod transaction;
 pub use errors::ErrorCode;
 pub use frames::{FRAME_LIMIT, FrameTooLong, Frames};
 pub use handshake::{ConnectRequest, ConnectResponse, PASSWORD_BYTES};
+pub use layout::is_well_formed;
 pub use multi::{MultiHeader, MultiRequest, MultiResult, encode_multi_results};
 pub use opcode::OpCode;
 pub use password::password;
@@ -29,7 +31,7 @@ pub use request::{
 };
 pub use response::{
     EventType, GetAclResponse, GetChildren2Response, GetDataResponse, KeeperState, ReplyHeader, WatcherEvent,
-    notification, reply, reply_error, reply_with, xid,
+    framed_reply, notification, reply, reply_error, reply_with, xid,
 };
 pub use transaction::{Change, Origin, Transaction};
 

@@ -30,7 +30,7 @@ pub enum MultiRequest {
     /// Writes and checks: all of them or none.
     Writes(Vec<Write>),
     /// getData or getChildren, by path.
-    Reads(Vec<(OpCode, String)>),
+    Reads(Vec<(OpCode, Option<String>)>),
 }
 
 impl MultiRequest {
@@ -41,7 +41,7 @@ impl MultiRequest {
     pub fn decode(body: &[u8]) -> Result<Self, ErrorCode> {
         #[derive(Deserialize)]
         struct Read {
-            path: String,
+            path: Option<String>,
             #[serde(rename = "watch")]
             _watch: bool,
         }
@@ -79,6 +79,16 @@ impl MultiRequest {
     /// What ZooKeeper refuses while it takes a multi apart, and so for all of it. It refuses a
     /// single create like that with a code of its own.
     fn checked(write: Write) -> Result<Write, ErrorCode> {
+        let path = match &write {
+            Write::Create { create, .. } => &create.path,
+            Write::Delete(delete) => &delete.path,
+            Write::SetData(set) => &set.path,
+            Write::Check(check) => &check.path,
+            _ => return Ok(write),
+        };
+        if path == jute::NULL {
+            return Err(ErrorCode::MarshallingError);
+        }
         match &write {
             Write::Create { op: OpCode::CreateTtl, .. } => Ok(write),
             Write::Create { create, .. } if create.acl.is_none() || !matches!(create.flags, 0..=4) => {

@@ -42,6 +42,12 @@ pub(super) fn check(draft: &Draft<'_>, path: &str, nodes: i64, bytes: i64) -> Re
         ancestor = parent(ancestor);
     };
     let text = limits.data.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+    let readable = |part: &str| {
+        part.trim_end_matches('=').split_once('=').is_some_and(|(_, value)| value.parse::<i64>().is_ok())
+    };
+    if !text.split([',', ';']).filter(|part| !part.is_empty()).all(readable) {
+        return Err(ErrorCode::MarshallingError);
+    }
     let (mut count, mut size) = usage(draft.model, ancestor, Zxid(u64::MAX));
     for (path, node) in draft.changed.iter().filter(|(path, _)| is_within(path, ancestor)) {
         let figures = |node: &Arc<Node>| (1, node.length());
@@ -49,9 +55,8 @@ pub(super) fn check(draft: &Draft<'_>, path: &str, nodes: i64, bytes: i64) -> Re
             (draft.model.now(path).map_or((0, 0), figures), node.as_ref().map_or((0, 0), figures));
         (count, size) = (count + after.0 - before.0, size + after.1 - before.1);
     }
-    let exceeds = |key, used: i64, more: i64| {
-        more != 0 && limit(&text, key).is_some_and(|limit| used + more > limit)
-    };
+    let exceeds =
+        |key, used: i64, more: i64| more != 0 && limit(&text, key).is_some_and(|limit| used + more > limit);
     if exceeds("countHardLimit", count, nodes) || exceeds("byteHardLimit", size, bytes) {
         return Err(ErrorCode::QuotaExceeded);
     }
