@@ -31,8 +31,8 @@ fn each_error_of_create_comes_before_those_after_it() {
     for _ in 0..2 {
         for (path, flags, acl, error) in [
             ("relative", 7, None, BadArguments),
-            (crate::jute::NULL, 7, None, BadArguments),
-            (crate::jute::NULL, 0, None, MarshallingError),
+            (jute::NULL, 7, None, BadArguments),
+            (jute::NULL, 0, None, MarshallingError),
             ("relative", 5, None, BadArguments),
             ("relative", 0, None, BadArguments),
             ("", 2, open(), BadArguments),
