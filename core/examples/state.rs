@@ -21,6 +21,7 @@ const NODES: u32 = GROUPS * GROUP;
 const NAME_BYTES: usize = 15;
 const DATA: [u8; 100] = [7; 100];
 const CHUNK_BYTES: usize = 64 << 10;
+const ROUNDS: u32 = 5;
 
 fn path(number: u32) -> String {
     format!("/app/group-{:04}/node-{number:010}", number / GROUP)
@@ -45,13 +46,7 @@ fn write(random: &mut ChaCha8Rng, zxid: u64) -> Transaction {
     transaction(zxid, Change::SetData { path, data: Some(Bytes::from(DATA)), version: 1 })
 }
 
-fn timed<T>(what: impl FnOnce() -> T) -> (T, Duration) {
-    let start = Instant::now();
-    let result = what();
-    (result, start.elapsed())
-}
-
-/// With the time that the processor worked for it.
+/// Does it, and says for how long the processor worked.
 fn worked<T>(what: impl FnOnce() -> T) -> (T, Duration) {
     let start = processor_time();
     let result = what();
@@ -72,12 +67,42 @@ fn per_second(count: u32, elapsed: Duration) -> String {
     format!("{:.2} million per second", f64::from(count) / elapsed.as_secs_f64() / 1e6)
 }
 
-fn filled() -> State {
+/// For each operation of a round the shortest time of all rounds.
+#[derive(Default)]
+struct Times {
+    best: Vec<Duration>,
+    next: usize,
+}
+
+impl Times {
+    /// Room for so many, there from now on, lest it counts as memory of the state.
+    fn with_room(count: usize) -> Self {
+        Self { best: vec![Duration::MAX; count], next: 0 }
+    }
+
+    fn time<T>(&mut self, what: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let result = what();
+        let elapsed = start.elapsed();
+        match self.best.get_mut(self.next) {
+            Some(best) => *best = elapsed.min(*best),
+            None => self.best.push(elapsed),
+        }
+        self.next += 1;
+        result
+    }
+
+    fn longest(&self) -> Duration {
+        self.best.iter().copied().max().unwrap_or_default()
+    }
+}
+
+fn filled(times: &mut Times) -> State {
+    times.next = 0;
     let mut state = State::default();
-    let mut zxid = 0;
     let mut apply = |path, parent_cversion| {
-        zxid += 1;
-        state.apply(&create(zxid, path, parent_cversion), &mut |_| ());
+        let transaction = create(1 + times.next as u64, path, parent_cversion);
+        times.time(|| state.apply(&transaction, &mut |_| ()));
     };
     apply("/app".into(), 1);
     for group in 0..GROUPS {
@@ -90,62 +115,56 @@ fn filled() -> State {
 }
 
 /// What holds up requests while a snapshot is there.
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Holds {
-    taking: Duration,
-    chunks: Vec<Duration>,
-    writes: Vec<Duration>,
-    dropping: Duration,
+    taking: Times,
+    chunks: Times,
+    writes: Times,
+    dropping: Times,
 }
 
-fn snapshot_round(state: &mut State) -> Holds {
-    let mut random = ChaCha8Rng::seed_from_u64(2);
-    let mut holds = Holds::default();
-    let (mut snapshot, taking) = timed(|| state.snapshot());
-    holds.taking = taking;
-    loop {
-        let (next, chunk) = timed(|| snapshot.next_chunk(CHUNK_BYTES));
-        if next.is_none() {
-            break;
+impl Holds {
+    fn round(&mut self, state: &mut State) {
+        let mut random = ChaCha8Rng::seed_from_u64(2);
+        for times in [&mut self.taking, &mut self.chunks, &mut self.writes, &mut self.dropping] {
+            times.next = 0;
         }
-        holds.chunks.push(chunk);
-        for _ in 0..100 {
-            let transaction = write(&mut random, 10_000_000);
-            holds.writes.push(timed(|| state.apply(&transaction, &mut |_| ())).1);
+        let mut snapshot = self.taking.time(|| state.snapshot());
+        while self.chunks.time(|| snapshot.next_chunk(CHUNK_BYTES)).is_some() {
+            for _ in 0..100 {
+                let transaction = write(&mut random, 10_000_000);
+                self.writes.time(|| state.apply(&transaction, &mut |_| ()));
+            }
         }
-    }
-    holds.dropping = timed(|| drop(snapshot)).1;
-    holds
-}
-
-/// The worst operation of each kind, each in its best round.
-fn worst(rounds: &[Holds]) -> Holds {
-    let best = |of: fn(&Holds) -> &Vec<Duration>| {
-        (0..of(&rounds[0]).len()).filter_map(|at| rounds.iter().map(|round| of(round)[at]).min()).max()
-    };
-    Holds {
-        taking: rounds.iter().map(|round| round.taking).min().unwrap_or_default(),
-        chunks: best(|round| &round.chunks).into_iter().collect(),
-        writes: best(|round| &round.writes).into_iter().collect(),
-        dropping: rounds.iter().map(|round| round.dropping).min().unwrap_or_default(),
+        self.dropping.time(|| drop(snapshot));
     }
 }
 
 fn main() {
     let mut random = ChaCha8Rng::seed_from_u64(1);
+    let mut times = Times::with_room((NODES + GROUPS + 1) as usize);
     let before = resident_bytes();
-    let (mut state, filling) = worked(filled);
+    let (mut state, filling) = worked(|| filled(&mut times));
     let each = (resident_bytes() - before) / NODES as usize;
-    println!("create           {}, made and applied", per_second(NODES, filling));
     println!(
         "memory           {each} bytes per znode, {} besides data and name",
         each - DATA.len() - NAME_BYTES
     );
+    for _ in 1..ROUNDS {
+        drop(state);
+        state = filled(&mut times);
+    }
+    println!("create           {}, made and applied", per_second(NODES, filling));
+    println!("                 longest {:.1?}", times.longest());
 
-    let rounds: Vec<_> = (0..7).map(|_| snapshot_round(&mut state)).collect();
-    let Holds { taking, chunks, writes, dropping } = worst(&rounds);
-    println!("snapshot         taken in {taking:.1?}, dropped in {dropping:.1?}");
-    println!("                 longest chunk {:.1?}, longest write meanwhile {:.1?}", chunks[0], writes[0]);
+    let mut holds = Holds::default();
+    for _ in 0..ROUNDS {
+        holds.round(&mut state);
+    }
+    let Holds { taking, chunks, writes, dropping } = holds;
+    println!("snapshot         taken in {:.1?}, dropped in {:.1?}", taking.longest(), dropping.longest());
+    println!("                 longest chunk {:.1?}", chunks.longest());
+    println!("                 longest write meanwhile {:.1?}", writes.longest());
 
     let mut snapshot = state.snapshot();
     let chunks: Vec<_> =

@@ -109,6 +109,8 @@ pub struct ServiceSettings {
     /// A read is answered only when a quorum confirmed, after it arrived, that nothing newer was
     /// committed: linearizable, beyond ZooKeeper.
     pub linearizable_reads: bool,
+    /// What `/zookeeper/config` says (client.md section 16).
+    pub ensemble_text: String,
 }
 
 impl ServiceSettings {
@@ -129,6 +131,7 @@ impl ServiceSettings {
             container_never_used: 0,
             sweeps_per_minute: 10_000,
             linearizable_reads: false,
+            ensemble_text: String::new(),
         }
     }
 }

@@ -1,8 +1,21 @@
-//! The runner: one core on sockets and a real disk. It does not exist yet, and says so.
+//! The runner: one core on sockets and a real disk. It contains no decision of the protocol.
+
+mod channel;
+mod cli;
+mod clients;
+mod clock;
+mod disk;
+mod events;
+mod listener;
+mod node;
+mod peers;
+mod port;
+mod properties;
+mod version;
+mod zoo_cfg;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    eprintln!("zabrus: there is no server yet; so far the core lives in its simulator, see README.md");
-    ExitCode::FAILURE
+    cli::main()
 }

@@ -246,19 +246,22 @@ impl Clients {
             connection.pause(client, outputs);
         }
         if session == SessionId(0) {
-            let body = Bytes::from(jute::encode(&timeout));
-            let created = self.ask_to_write(client, session, 0, OpCode::CreateSession, body);
-            if let Some(Connection { stage: Stage::Connecting { number, .. }, .. }) =
-                self.connections.get_mut(&client)
-            {
-                *number = created;
-            }
-            return;
+            return self.ask_for_session(client, timeout);
         }
         if let Some(older) = self.attached.get(&session).copied() {
             self.close(older, outputs);
         }
         self.asks.push_back(Ask::Attach { client, session, timeout });
+    }
+
+    fn ask_for_session(&mut self, client: ClientId, timeout: i32) {
+        let body = Bytes::from(jute::encode(&timeout));
+        let created = self.ask_to_write(client, SessionId(0), 0, OpCode::CreateSession, body);
+        if let Some(Connection { stage: Stage::Connecting { number, .. }, .. }) =
+            self.connections.get_mut(&client)
+        {
+            *number = created;
+        }
     }
 
     /// The session is gone, and so is the connection.
@@ -293,9 +296,11 @@ impl Clients {
         outputs: &mut VecDeque<Output>,
     ) {
         let Some(connection) = self.connections.get(&client) else { return };
-        let Stage::Connecting { read_only, .. } = connection.stage else { return };
+        let Stage::Connecting { read_only, timeout, .. } = connection.stage else { return };
         if lives {
             self.welcome(client, session, outputs);
+        } else if mutated!(M108) {
+            self.ask_for_session(client, timeout);
         } else {
             self.turn_away(client, read_only, outputs);
         }
@@ -316,11 +321,12 @@ impl Clients {
         };
         let body = decoder.remaining();
         let Some(connection) = self.connections.get_mut(&client) else { return };
-        if !connection.touched {
+        let op = OpCode::from_code(code);
+        let is_read = op.is_some_and(|op| !op.is_write() && op != OpCode::Ping);
+        if !connection.touched && !(is_read && mutated!(M106)) {
             connection.touched = true;
             self.touched.push(session);
         }
-        let op = OpCode::from_code(code);
         let what = match op {
             Some(OpCode::Auth) => return self.authenticate(client, xid, body, outputs),
             Some(OpCode::Sasl) => return self.refuse_sasl(client, xid, body, outputs),
@@ -398,7 +404,7 @@ impl Clients {
     ) {
         let Origin { server, boot, client, number } = transaction.origin;
         let own = server == self.server && boot == self.boot && number != 0;
-        let client = ClientId(client);
+        let mut client = ClientId(client);
         if let Change::CloseSession { .. } = transaction.change {
             let here = self.attached.get(&transaction.session).copied();
             if let Some(expired) = here.filter(|here| !own || *here != client) {
@@ -407,6 +413,11 @@ impl Clients {
         }
         if !own {
             return;
+        }
+        if let Some(newer) = self.attached.get(&transaction.session).filter(|newer| **newer != client)
+            && mutated!(M118)
+        {
+            client = *newer;
         }
         let Some(connection) = self.connections.get_mut(&client) else { return };
         if let Stage::Connecting { number: created, .. } = connection.stage {
@@ -420,7 +431,9 @@ impl Clients {
                 && (asked == number || (waiting.xid == transaction.cxid && mutated!(M118)))
             {
                 waiting.what = What::Done { op, result: connection::result(op, outcome) };
-                self.ready.push_back(client);
+                if !mutated!(M120) {
+                    self.ready.push_back(client);
+                }
                 return;
             }
         }
@@ -471,6 +484,7 @@ impl Clients {
         {
             self.request(client, session, &frame, state, applied, outputs);
         }
+        // R16: what is applied is always a transaction, never the start of an epoch.
         let zxid = applied.0.cast_signed();
         while let Some(connection) = self.connections.get_mut(&client)
             && let Some(first) = connection.waiting.front_mut()

@@ -63,7 +63,7 @@ pub struct Preparer {
 }
 
 impl Preparer {
-    /// With nothing in flight.
+    /// With nothing in flight: whoever leads has applied all that was before.
     #[must_use]
     pub fn new(settings: ServiceSettings) -> Self {
         let (nodes, sessions, quotas) = Default::default();

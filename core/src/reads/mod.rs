@@ -5,7 +5,6 @@
 mod watching;
 
 use alloc::borrow::Cow;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::auth;
@@ -17,8 +16,8 @@ use crate::mutated;
 use crate::state::{Node, State};
 use crate::watches::{WatchKind, Watches};
 use crate::wire::{
-    AddWatch, ErrorCode, GetAclResponse, GetDataResponse, Id, MultiHeader, MultiRequest, OpCode, PathOnly,
-    PathWatch, Permissions, ReplyHeader, SessionId, SetWatches, SetWatches2, Stat, WatcherType, framed_reply,
+    self, AddWatch, ErrorCode, GetAclResponse, GetDataResponse, Id, MultiHeader, MultiRequest, OpCode,
+    PathOnly, PathWatch, Permissions, ReplyHeader, SessionId, SetWatches, SetWatches2, Stat, WatcherType,
     reply, reply_error,
 };
 
@@ -107,16 +106,10 @@ impl<'a> ReadContext<'a> {
                 reply(xid, zxid, &paths)
             }
             OpCode::MultiRead => {
-                // The results before what is no read are given with the error.
-                let (reads, whole) = match MultiRequest::decode(body.remaining())? {
-                    MultiRequest::Writes(writes) => (Vec::new(), writes.is_empty()),
-                    MultiRequest::Reads(reads) => {
-                        let whole = reads.iter().all(|(_, path)| path.is_some());
-                        (reads, whole)
-                    }
-                };
-                let err = if whole { 0 } else { ErrorCode::MarshallingError.code() };
-                framed_reply(ReplyHeader { xid, zxid, err }, |bytes| self.multi_read(bytes, &reads))
+                let mut results = Vec::new();
+                let whole = self.multi_read(&mut results, MultiRequest::decode(body.remaining())?);
+                let err = whole.map_or_else(ErrorCode::code, |()| 0);
+                wire::answer(ReplyHeader { xid, zxid, err }, |bytes| bytes.append(&mut results))
             }
             OpCode::WhoAmI => {
                 let whom = |id: &'a Id| (&*id.scheme, auth::user_name(&id.scheme, &id.id));
@@ -178,13 +171,22 @@ impl<'a> ReadContext<'a> {
         Ok(GetAclResponse { acl, stat: node.stat() })
     }
 
-    fn multi_read(&self, bytes: &mut Vec<u8>, reads: &[(OpCode, Option<String>)]) {
+    /// Appends the results. Where the request is spoilt they end, and the whole is refused.
+    fn multi_read(&self, bytes: &mut Vec<u8>, request: MultiRequest) -> Result<(), ErrorCode> {
+        let (reads, mut whole) = match request {
+            MultiRequest::Reads(reads) => (reads, Ok(())),
+            MultiRequest::Writes(writes) if writes.is_empty() => (Vec::new(), Ok(())),
+            MultiRequest::Writes(_) => (Vec::new(), Err(ErrorCode::MarshallingError)),
+        };
         for (op, path) in reads {
-            let Some(path) = path else { break };
+            let Some(path) = path else {
+                whole = Err(ErrorCode::MarshallingError);
+                break;
+            };
             let fits = if bytes.len() < MULTI_READ_LIMIT { Ok(()) } else { Err(ErrorCode::SystemError) };
             let header = MultiHeader { op: op.code(), done: false, err: 0 };
-            match fits.and_then(|()| self.readable(path)) {
-                Ok(node) if *op == OpCode::GetData => {
+            match fits.and_then(|()| self.readable(&path)) {
+                Ok(node) if op == OpCode::GetData => {
                     let data = GetDataResponse { data: node.data(), stat: node.stat() };
                     jute::encode_into(bytes, &(header, data));
                 }
@@ -196,6 +198,7 @@ impl<'a> ReadContext<'a> {
             }
         }
         jute::encode_into(bytes, &MultiHeader::END);
+        whole
     }
 }
 

@@ -336,19 +336,24 @@ fn a_multi_read_answers_each_part_and_arms_no_watch() {
     assert_eq!(server.ask(OpCode::MultiRead, &multi_read(&[])), Ok(jute::encode(&MultiHeader::END)));
 }
 
+/// ZooKeeper sends the results so far behind the error.
 #[test]
-fn a_multi_read_gives_the_results_before_what_is_no_read() {
+fn a_multi_read_that_is_spoilt_is_refused_with_the_results_before() {
     let mut server = Server::new();
-    let header = |op, err| MultiHeader { op, done: false, err };
-    let check = jute::encode(&(header(OpCode::Check.code(), -1), "/a", 0, MultiHeader::END));
-    let get = |path| (header(OpCode::GetData.code(), -1), path, false);
-    let null = jute::encode(&(get(Some("/a")), get(None), get(Some("/a")), MultiHeader::END));
-    let data = jute::encode(&(header(OpCode::GetData.code(), 0), "data", server.stat("/a")));
-    for (body, results) in [(check, Vec::new()), (null, data)] {
-        let refused = ReplyHeader { xid: 9, zxid: server.zxid.cast_signed(), err: -5 };
-        let expected = [jute::encode(&refused), results, jute::encode(&MultiHeader::END)].concat();
-        assert_eq!(server.frames(OpCode::MultiRead, &body), [expected]);
-    }
+    let header = |op| MultiHeader { op, done: false, err: -1 };
+    let refusal = ReplyHeader { xid: 9, zxid: server.zxid.cast_signed(), err: -5 };
+    let check = jute::encode(&(header(OpCode::Check.code()), "/a", 0, MultiHeader::END));
+    let expected = jute::encode(&(refusal, MultiHeader::END));
+    assert_eq!(server.frames(OpCode::MultiRead, &check), [expected]);
+    let null = (header(4), None::<&str>, false);
+    let spoilt = jute::encode(&((header(8), "/a", false), null, null, MultiHeader::END));
+    let names = (MultiHeader { op: 8, done: false, err: 0 }, vec!["b"]);
+    assert_eq!(
+        server.frames(OpCode::MultiRead, &spoilt),
+        [jute::encode(&(refusal, names, MultiHeader::END))]
+    );
+    let mixed = jute::encode(&((header(8), "/a", false), header(13), "/a", 0, MultiHeader::END));
+    assert_eq!(server.frames(OpCode::MultiRead, &mixed), [jute::encode(&refusal)]);
 }
 
 #[test]

@@ -15,6 +15,7 @@ use crate::event::Event;
 use crate::identity::{Position, ServerId, Zxid};
 use crate::io::{ConnectionId, Output};
 use crate::message::LinkIncarnation;
+use crate::mutated;
 use crate::state::{State, StateBuilder};
 use crate::storage::{DiskError, Standing, Storage};
 use crate::time::{Duration, Instant, Now};
@@ -76,7 +77,7 @@ impl Server {
     pub(super) fn new(config: Config, now: Now, mut random: ChaCha8Rng, storage: Storage) -> Self {
         let boot = random.next_u64();
         let clients = Clients::new(config.service.clone(), config.id, boot);
-        Self {
+        let mut server = Self {
             config,
             now,
             boot,
@@ -95,7 +96,14 @@ impl Server {
             outputs: VecDeque::new(),
             #[cfg(feature = "mutants")]
             planted: super::planted::Planted::default(),
-        }
+        };
+        server.name_ensemble();
+        server
+    }
+
+    /// The ensemble is what this server's configuration says, not what a snapshot says.
+    fn name_ensemble(&mut self) {
+        self.state.set_config(self.config.service.ensemble_text.as_bytes().into());
     }
 
     pub(super) fn id(&self) -> ServerId {
@@ -139,6 +147,7 @@ impl Server {
     /// A state that was read from the disk, or came from the leader.
     pub(super) fn replace_state(&mut self, label: Position, state: State) {
         self.state = state;
+        self.name_ensemble();
         self.applied = label;
         self.committed = label.zxid;
         self.snapshot = 0;
@@ -150,7 +159,7 @@ impl Server {
         if let Some(zxid) = self.planted.claimed_last {
             return Position { zxid, ..self.storage.last() };
         }
-        if crate::mutated!(M09) {
+        if mutated!(M09) {
             return self.applied;
         }
         self.storage.last()
@@ -189,7 +198,7 @@ impl Server {
             return false;
         }
         let mut delivered = 0;
-        let mut wrong = None;
+        let (mut wrong, mut late) = (None, VecDeque::new());
         for entry in self.storage.entries_after(self.applied.zxid) {
             if entry.position.zxid > target {
                 break;
@@ -206,7 +215,8 @@ impl Server {
             };
             delivered += 1;
             let outcome = self.state.apply(&transaction, &mut |trigger| {
-                self.clients.notify(&trigger, &mut self.outputs);
+                let outputs = if mutated!(M123) { &mut late } else { &mut self.outputs };
+                self.clients.notify(&trigger, outputs);
             });
             self.applied = position;
             if transaction.digest.is_some_and(|digest| digest != self.state.digest()) {
@@ -228,6 +238,7 @@ impl Server {
         );
         self.emit(Event::Delivered { upto: self.applied });
         self.answer();
+        self.outputs.append(&mut late); // Nothing, but for M123.
         self.forget();
         true
     }

@@ -5,13 +5,14 @@
 //! state: a node that is there already is not created, one that is not there is not deleted, and what
 //! a parent counts of its children only moves forward (ZOOKEEPER-3125, ZOOKEEPER-3249).
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::digest::{self, StoredStat};
 use super::quota;
 use super::tree::{NONE, Slot};
-use super::{Owner, State, path, session_digest};
+use super::{Node, Owner, State, path, session_digest};
 use crate::identity::{Bytes, Zxid};
 use crate::mutated;
 use crate::wire::{Acl, Change, ErrorCode, EventType, MultiResult, OpCode, SessionId, Stat, Transaction};
@@ -114,7 +115,7 @@ impl State {
                 Outcome::SessionClosed
             }
             Change::Create { path, .. } => match self.create(context, change, notify) {
-                Ok(number) => Outcome::Created(path.clone(), self.view(number).stat()),
+                Ok(number) => Outcome::Created(path.clone(), Node::new(self, number).stat()),
                 Err(code) => code.into(),
             },
             Change::Delete { path, .. } => self.delete(context, path, notify),
@@ -126,7 +127,7 @@ impl State {
                     slot.stat = StoredStat { mzxid, mtime, version: *version, ..slot.stat };
                 });
                 self.trigger(EventType::NodeDataChanged, path, number, context.zxid, notify);
-                Outcome::SetData(self.view(number).stat())
+                Outcome::SetData(Node::new(self, number).stat())
             }
             Change::SetAcl { path, acl, version } => {
                 let Some(number) = self.tree.find(path) else { return ErrorCode::NoNode.into() };
@@ -136,7 +137,7 @@ impl State {
                     slot.acl = list;
                     slot.stat.aversion = *version;
                 });
-                Outcome::SetAcl(self.view(number).stat())
+                Outcome::SetAcl(Node::new(self, number).stat())
             }
             Change::Check { .. } => Outcome::Nothing,
             Change::Error(code) => Outcome::Error(*code),
@@ -150,6 +151,9 @@ impl State {
             unreachable!("only creations are created")
         };
         let above = path::parent(path).ok_or(ErrorCode::NodeExists)?;
+        if path::name(path).is_empty() {
+            return Err(ErrorCode::BadArguments);
+        }
         let parent = self.tree.find(above).ok_or(ErrorCode::NoNode)?;
         let exists = self.tree.child(parent, path::name(path)).is_some();
         self.change(above, parent, |slot| {
@@ -218,9 +222,9 @@ impl State {
     ) -> u32 {
         let prefix = digest::digest_prefix(path, data.as_deref().unwrap_or_default());
         let acl = self.acls.take(acl);
-        let number = self.tree.insert(Slot::new(path::name(path), prefix, data, acl, stat));
+        let number = self.tree.insert(Slot::new(path::name(path).into(), prefix, data, acl, stat));
         self.tree.link(number, parent);
-        self.account(path, number, 1);
+        self.account(path, number, true);
         self.quotas.charge(path, 1, quota::length(self.tree.get(number)));
         self.quotas.changed(&self.tree, path);
         number
@@ -242,7 +246,7 @@ impl State {
     }
 
     fn remove_leaf(&mut self, path: &str, number: u32) {
-        self.account(path, number, -1);
+        self.account(path, number, false);
         self.quotas.charge(path, -1, -quota::length(self.tree.get(number)));
         let slot = self.tree.remove(number);
         self.acls.release(slot.acl);
@@ -268,33 +272,24 @@ impl State {
         }
     }
 
-    /// Adds a node to what is summed up over all nodes, or takes it away.
-    pub(super) fn account(&mut self, path: &str, number: u32, sign: i64) {
+    /// Adds a node to what is kept beside the tree, or takes it away.
+    pub(super) fn account(&mut self, path: &str, number: u32, is_there: bool) {
         let slot = self.tree.get(number);
-        self.data_size += sign * super::size(path, slot);
+        let (size, mut digest) = (super::size(path, slot), 0);
         if digest::is_digested(path) {
-            let digest = digest::node_digest(slot.prefix, &slot.stat);
-            self.node_digest = if sign > 0 {
-                self.node_digest.wrapping_add(digest)
-            } else {
-                self.node_digest.wrapping_sub(digest)
-            };
+            digest = digest::node_digest(slot.prefix, &slot.stat);
         }
-        let owner = Owner::from_stored(slot.stat.ephemeral_owner);
-        match owner {
+        if is_there {
+            self.data_size += size;
+            self.node_digest = self.node_digest.wrapping_add(digest);
+        } else {
+            self.data_size -= size;
+            self.node_digest = self.node_digest.wrapping_sub(digest);
+        }
+        match Owner::from_stored(slot.stat.ephemeral_owner) {
             Owner::Nobody => {}
-            Owner::Session(session) if sign > 0 => {
-                self.ephemerals.insert((session, number));
-            }
-            Owner::Session(session) => {
-                self.ephemerals.remove(&(session, number));
-            }
-            Owner::Container | Owner::TimeToLive(_) if sign > 0 => {
-                self.mortal.insert(number);
-            }
-            Owner::Container | Owner::TimeToLive(_) => {
-                self.mortal.remove(&number);
-            }
+            Owner::Session(session) => mark(&mut self.ephemerals, (session, number), is_there),
+            Owner::Container | Owner::TimeToLive(_) => mark(&mut self.mortal, number, is_there),
         }
     }
 
@@ -302,8 +297,12 @@ impl State {
         let digest = |timeout: Option<i32>| timeout.map_or(0, |timeout| session_digest(session, timeout));
         self.session_digest = self.session_digest.wrapping_sub(digest(before)).wrapping_add(digest(after));
     }
+}
 
-    fn view(&self, number: u32) -> super::Node<'_> {
-        super::Node { state: self, number, slot: self.tree.get(number) }
+fn mark<T: Ord>(set: &mut BTreeSet<T>, item: T, is_in: bool) {
+    if is_in {
+        set.insert(item);
+    } else {
+        set.remove(&item);
     }
 }

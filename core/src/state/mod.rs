@@ -11,12 +11,14 @@
 //! | `apply.rs` | What each transaction does, what it triggers and what is answered. |
 //! | `tree.rs`, `slab.rs` | Nodes, their links and their index; the pages that they lie on. |
 //! | `acls.rs`, `quota.rs`, `digest.rs` | What is derived from the nodes, or shared between them. |
+//! | `node.rs` | What can be seen of one node. |
 //! | `snapshot.rs` | The state to chunks and back. |
 //! | `path.rs` | The names of nodes. |
 
 mod acls;
 mod apply;
 mod digest;
+mod node;
 pub mod path;
 mod quota;
 mod slab;
@@ -25,15 +27,15 @@ mod tree;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
-use alloc::sync::Arc;
 
 pub use apply::{Outcome, Trigger};
 pub use digest::{StoredStat, digest_prefix, is_digested, node_digest, session_digest};
+pub use node::{Node, Owner};
 pub use quota::{Quota, QuotaLimits, QuotaUsage};
 pub use snapshot::{StateBuilder, StateSnapshot};
 
 use crate::identity::Bytes;
-use crate::wire::{Acl, Id, Permissions, SessionId, Stat};
+use crate::wire::{Acl, Id, Permissions, SessionId};
 use acls::Acls;
 use quota::Quotas;
 use tree::{ROOT, Slot, Tree};
@@ -55,54 +57,6 @@ pub struct State {
     data_size: i64,
 }
 
-/// What `ephemeralOwner` means (client.md section 12).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owner {
-    /// The node stays until it is deleted.
-    Nobody,
-    /// It goes with this session.
-    Session(SessionId),
-    /// It goes some time after its last child.
-    Container,
-    /// It goes when it has no children and was not changed for so many milliseconds.
-    TimeToLive(i64),
-}
-
-impl Owner {
-    const CONTAINER: i64 = i64::MIN;
-    const TTL_MARK: i64 = 0xff << 56;
-
-    /// What a stored `ephemeralOwner` means. A session id never begins with the byte 0xff.
-    #[must_use]
-    pub fn from_stored(stored: i64) -> Self {
-        match stored {
-            0 => Self::Nobody,
-            Self::CONTAINER => Self::Container,
-            ttl if ttl & Self::TTL_MARK == Self::TTL_MARK => Self::TimeToLive(ttl ^ Self::TTL_MARK),
-            session => Self::Session(SessionId(session)),
-        }
-    }
-
-    /// What is stored.
-    #[must_use]
-    pub fn stored(self) -> i64 {
-        match self {
-            Self::Nobody => 0,
-            Self::Session(session) => session.0,
-            Self::Container => Self::CONTAINER,
-            Self::TimeToLive(ttl) => Self::TTL_MARK | ttl,
-        }
-    }
-}
-
-/// A znode, to be looked at.
-#[derive(Clone, Copy, Debug)]
-pub struct Node<'a> {
-    state: &'a State,
-    number: u32,
-    slot: &'a Slot,
-}
-
 impl Default for State {
     /// A fresh ensemble's: no sessions, the root and the system nodes (client.md section 16).
     fn default() -> Self {
@@ -111,9 +65,9 @@ impl Default for State {
         let mut state = Self::without_nodes();
         let none = || Some(Bytes::default());
         let acl = state.acls.take(&open);
-        let root = Slot::new("", digest_prefix("/", &[]), none(), acl, StoredStat::default());
+        let root = Slot::new("".into(), digest_prefix("/", &[]), none(), acl, StoredStat::default());
         state.tree.insert(root);
-        state.account("/", ROOT, 1);
+        state.account("/", ROOT, true);
         let system = state.insert(ROOT, "/zookeeper", none(), &open, StoredStat::default());
         state.insert(system, quota::ROOT, none(), &open, StoredStat::default());
         let stat = StoredStat { aversion: -1, ..StoredStat::default() };
@@ -141,8 +95,7 @@ impl State {
     /// name is just not there (client.md section 13).
     #[must_use]
     pub fn node(&self, path: &str) -> Option<Node<'_>> {
-        let number = self.tree.find(path)?;
-        Some(Node { state: self, number, slot: self.tree.get(number) })
+        Some(Node::new(self, self.tree.find(path)?))
     }
 
     /// The sessions and their timeouts in milliseconds, by id.
@@ -292,89 +245,6 @@ impl State {
 /// What a node adds to [`State::data_size`].
 fn size(path: &str, slot: &Slot) -> i64 {
     i64::try_from(path.chars().count()).expect("a path fits into memory") + quota::length(slot)
-}
-
-impl<'a> Node<'a> {
-    /// The data; `None` is null. A stats node of a quota shows the quota's figures.
-    #[must_use]
-    pub fn data(&self) -> Option<Bytes> {
-        self.state.quotas.shown(&self.state.tree, self.number).or_else(|| self.slot.data.clone())
-    }
-
-    /// The length of the data that are stored, in bytes.
-    #[must_use]
-    pub fn data_length(&self) -> i64 {
-        quota::length(self.slot)
-    }
-
-    /// The access control list.
-    #[must_use]
-    pub fn acl(&self) -> &'a [Acl] {
-        self.shared_acl()
-    }
-
-    /// The access control list, to be kept.
-    #[must_use]
-    pub fn shared_acl(&self) -> &'a Arc<[Acl]> {
-        self.state.acls.get(self.slot.acl)
-    }
-
-    /// What clients are shown (client.md section 11).
-    #[must_use]
-    pub fn stat(&self) -> Stat {
-        let StoredStat { czxid, mzxid, pzxid, ctime, mtime, version, cversion, aversion, ephemeral_owner } =
-            self.slot.stat;
-        let num_children = self.slot.children.cast_signed();
-        let ephemeral_owner = match Owner::from_stored(ephemeral_owner) {
-            Owner::Session(session) => session.0,
-            _ => 0,
-        };
-        let shown = self.state.quotas.shown(&self.state.tree, self.number);
-        let length = shown.map_or_else(|| self.slot.data().len(), |data| data.len());
-        Stat {
-            czxid,
-            mzxid,
-            ctime,
-            mtime,
-            version,
-            cversion: cversion.wrapping_mul(2).wrapping_sub(num_children),
-            aversion,
-            ephemeral_owner,
-            data_length: i32::try_from(length).unwrap_or(i32::MAX),
-            num_children,
-            pzxid,
-        }
-    }
-
-    /// What is stored.
-    #[must_use]
-    pub fn stored(&self) -> &'a StoredStat {
-        &self.slot.stat
-    }
-
-    /// The CRC-32 with which the node's digest begins ([`digest_prefix`]).
-    #[must_use]
-    pub fn digest_prefix(&self) -> u32 {
-        self.slot.prefix
-    }
-
-    /// The names of the children, in an order that is the same on all servers.
-    pub fn children(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        let tree = &self.state.tree;
-        tree.children(self.number).map(|child| &*tree.get(child).name)
-    }
-
-    /// How many children there are.
-    #[must_use]
-    pub fn num_children(&self) -> usize {
-        self.slot.children as usize
-    }
-
-    /// How many nodes there are below. Takes time in proportion to them.
-    #[must_use]
-    pub fn descendants(&self) -> usize {
-        self.state.tree.subtree(self.number).count() - 1
-    }
 }
 
 #[cfg(test)]

@@ -168,7 +168,8 @@ impl StateBuilder {
                     is((parent == NONE) == is_root && (!is_root || next == NONE))?;
                     is((acl as usize) < state.acls.len())?;
                     state.acls.share(acl);
-                    state.tree.insert(Slot { parent, next, ..Slot::new(&name, 0, data, acl, stat) });
+                    let name = name.into_owned().into();
+                    state.tree.insert(Slot { parent, next, ..Slot::new(name, 0, data, acl, stat) });
                 }
             }
         }
@@ -241,7 +242,7 @@ impl StateBuilder {
             let prefix = digest::extend(here, state.tree.get(at).data());
             state.tree.get_mut(at).prefix = prefix;
             is(at == ROOT || state.tree.enter(at))?;
-            state.account(&path, at, 1);
+            state.account(&path, at, true);
             next = state.tree.get(at).first_child;
             if next != NONE {
                 above.push((at, if at == ROOT { 0 } else { path.len() }, here));

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::*;
 use crate::identity::{ServerId, Zxid};
-use crate::wire::{Change, EventType, MultiResult, OpCode, Origin, Transaction};
+use crate::wire::{Change, EventType, MultiResult, OpCode, Origin, Stat, Transaction};
 
 pub(super) const SESSION: SessionId = SessionId(0x100_0000_0001);
 
@@ -75,6 +75,11 @@ fn an_empty_tree_has_the_figures_of_apache_zookeeper() {
     assert_eq!(stat("/zookeeper/config").aversion, -1);
     assert_eq!(state.node("/zookeeper/config").unwrap().acl(), acl(1));
     assert!(state.is_consistent());
+}
+
+#[test]
+fn a_node_takes_128_bytes_of_a_page() {
+    assert_eq!(size_of::<Option<Slot>>(), 128);
 }
 
 #[test]
@@ -221,6 +226,15 @@ fn a_creation_that_comes_again_does_not_move_the_parent_back() {
     let before = state.digest();
     assert_eq!(apply(&mut state, 2, [create("/p/a", b"", 1)]), [Outcome::Error(-110)]);
     assert_eq!(state.digest(), before);
+}
+
+#[test]
+fn a_name_is_never_empty_whatever_a_transaction_says() {
+    let mut state = State::default();
+    let nameless = [create("/a", b"", 1), create("/a/", b"", 1), create("//", b"", 2), create("", b"", 2)];
+    apply(&mut state, 1, nameless);
+    assert_eq!(state.node_count(), 5);
+    assert_eq!(loaded(&state, 100).digest(), state.digest());
 }
 
 #[test]

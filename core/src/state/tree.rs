@@ -73,22 +73,10 @@ fn shard(hash: u32) -> usize {
 
 impl Slot {
     /// A node outside of the tree.
-    pub(super) fn new(name: &str, prefix: u32, data: Option<Bytes>, acl: u32, stat: StoredStat) -> Self {
+    pub(super) fn new(name: Box<str>, prefix: u32, data: Option<Bytes>, acl: u32, stat: StoredStat) -> Self {
         let (parent, first_child, next, previous) = (NONE, NONE, NONE, NONE);
         let (children, hash) = (0, 0);
-        Self {
-            parent,
-            first_child,
-            next,
-            previous,
-            children,
-            acl,
-            hash,
-            prefix,
-            name: name.into(),
-            data,
-            stat,
-        }
+        Self { parent, first_child, next, previous, children, acl, hash, prefix, name, data, stat }
     }
 
     pub(super) fn data(&self) -> &[u8] {

@@ -31,7 +31,7 @@ pub use request::{
 };
 pub use response::{
     EventType, GetAclResponse, GetChildren2Response, GetDataResponse, KeeperState, ReplyHeader, WatcherEvent,
-    framed_reply, notification, reply, reply_error, reply_with, xid,
+    answer, notification, reply, reply_error, reply_with, xid,
 };
 pub use transaction::{Change, Origin, Transaction};
 

@@ -29,7 +29,7 @@ impl MultiHeader {
 pub enum MultiRequest {
     /// Writes and checks: all of them or none.
     Writes(Vec<Write>),
-    /// getData or getChildren, by path.
+    /// getData or getChildren, by path; a null one spoils what comes behind it.
     Reads(Vec<(OpCode, Option<String>)>),
 }
 

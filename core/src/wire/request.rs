@@ -210,7 +210,10 @@ impl Write {
                 MultiRequest::Reads(_) => Err(ErrorCode::MarshallingError),
             },
             OpCode::CloseSession => Ok(Self::CloseSession),
-            OpCode::Reconfig => Ok(Self::Reconfig),
+            OpCode::Reconfig => {
+                let _: ([Option<String>; 3], i64) = Decoder::new(body).read()?;
+                Ok(Self::Reconfig)
+            }
             _ => Self::read(op, &mut Decoder::new(body)),
         }
     }

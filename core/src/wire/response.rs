@@ -122,12 +122,12 @@ pub fn reply<T: Serialize + ?Sized>(xid: i32, zxid: i64, body: &T) -> Vec<u8> {
 /// As [`reply`]; `write` appends the body.
 #[must_use]
 pub fn reply_with(xid: i32, zxid: i64, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
-    framed_reply(ReplyHeader { xid, zxid, err: 0 }, write)
+    answer(ReplyHeader { xid, zxid, err: 0 }, write)
 }
 
-/// The frame, with its length, that begins with `header`; `write` appends the body.
+/// The frame, with its length, of any answer; `write` appends the body.
 #[must_use]
-pub fn framed_reply(header: ReplyHeader, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+pub fn answer(header: ReplyHeader, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     framed(|bytes| {
         jute::encode_into(bytes, &header);
         write(bytes);
@@ -144,5 +144,5 @@ pub fn notification(zxid: i64, event: EventType, path: &str) -> Vec<u8> {
 /// The frame, with its length, of a refusal.
 #[must_use]
 pub fn reply_error(xid: i32, zxid: i64, error: ErrorCode) -> Vec<u8> {
-    framed_reply(ReplyHeader { xid, zxid, err: error.code() }, |_| ())
+    framed(|bytes| jute::encode_into(bytes, &ReplyHeader { xid, zxid, err: error.code() }))
 }

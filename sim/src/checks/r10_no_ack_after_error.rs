@@ -46,7 +46,7 @@ mod tests {
     #[test]
     fn an_acknowledgement_after_a_failed_sync_is_seen() {
         let ack = Message::Ack { epoch: Epoch(1), zxid: Zxid::ZERO };
-        let ping = Message::Ping { epoch: Epoch(1), sequence: 1, committed: Zxid::ZERO };
+        let ping = Message::Ping { epoch: Epoch(1), sequence: 1, committed: Zxid::ZERO, touched: Vec::new() };
         assert!(silence(&ack, false).is_ok() && silence(&ping, true).is_ok());
         assert!(silence(&ack, true).is_err());
     }

@@ -78,7 +78,7 @@ mod tests {
             connection: ConnectionId(1),
             frame: Frame::Data { link, boot: 1, sequence: 1, message },
         };
-        let ping = send(Message::Ping { epoch, sequence: 1, committed: Zxid::ZERO });
+        let ping = send(Message::Ping { epoch, sequence: 1, committed: Zxid::ZERO, touched: Vec::new() });
         assert!(output(&ping, true).is_ok());
         assert!(output(&ping, false).is_err());
         assert!(output(&send(Message::AckNewLeader { epoch }), true).is_err());

@@ -3,7 +3,7 @@
 use zabrus_core::event::{Phase, Role};
 use zabrus_core::replica::Status;
 use zabrus_core::wire::Transaction;
-use zabrus_core::{Epoch, Position, ServerId, Zxid};
+use zabrus_core::{Duration, Epoch, Position, ServerId, Zxid};
 
 use super::history::Broken;
 use super::court::Court;
@@ -116,8 +116,9 @@ impl Ghost {
         let Self { ledger, model, counters, now, servers, .. } = self;
         let life = &servers[&leader].life;
         let silence = |session| {
-            let heard = life.heard_sessions.get(&session).copied().unwrap_or_default();
-            now.since(heard.max(life.serves_since.unwrap_or_default()))
+            let begin = life.serves_since.unwrap_or_default();
+            let (heard, longest) = life.heard_sessions.get(&session).copied().unwrap_or((begin, Duration::ZERO));
+            now.since(heard).max(longest)
         };
         let mut court = Court { counters, now: *now, server: Some(leader) };
         ledger.committed(&transaction, model, silence, &mut court)

@@ -8,7 +8,7 @@ use zabrus_core::message::{LinkIncarnation, Notification, Vote};
 use zabrus_core::replica::Status;
 use zabrus_core::storage::{Epochs, FileName, FileOperation, OperationId, Standing};
 use zabrus_core::wire::SessionId;
-use zabrus_core::{Epoch, Instant, Position, ServerId, Zxid};
+use zabrus_core::{Duration, Epoch, Instant, Position, ServerId, Zxid};
 
 use super::durable::Durable;
 use crate::checks::Rule;
@@ -101,8 +101,8 @@ pub(super) struct Life {
     pub(super) links: BTreeMap<ServerId, LinkFacts>,
     /// Since when it serves as a leader.
     pub(super) serves_since: Option<Instant>,
-    /// When it last heard of each session as the leader (N5).
-    pub(super) heard_sessions: BTreeMap<SessionId, Instant>,
+    /// When it last heard of each session as the leader, and the longest silence before (N5).
+    pub(super) heard_sessions: BTreeMap<SessionId, (Instant, Duration)>,
     pub(super) steps: u64,
 }
 

@@ -7,7 +7,7 @@ use zabrus_core::message::{Frame, Message};
 use zabrus_core::prepare::WriteRequest;
 use zabrus_core::replica::Status;
 use zabrus_core::wire::{OpCode, SessionId};
-use zabrus_core::{Replica, ServerId, codec};
+use zabrus_core::{Duration, Replica, ServerId, codec};
 
 use super::server::{Life, ServerFacts};
 use super::{Checked, Ghost};
@@ -78,9 +78,11 @@ impl Ghost {
     /// A leader gets a sign of life of sessions, now.
     fn heard_of(&mut self, server: ServerId, sessions: impl IntoIterator<Item = SessionId>) {
         let now = self.now;
-        let facts = self.facts(server);
-        if facts.life.serves_since.is_some() {
-            facts.life.heard_sessions.extend(sessions.into_iter().map(|session| (session, now)));
+        let life = &mut self.facts(server).life;
+        let Some(begin) = life.serves_since else { return };
+        for session in sessions {
+            let (heard, longest) = life.heard_sessions.entry(session).or_insert((begin, Duration::ZERO));
+            (*heard, *longest) = (now, now.since(*heard).max(*longest));
         }
     }
 

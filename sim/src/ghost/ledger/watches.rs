@@ -6,7 +6,7 @@ use zabrus_core::Zxid;
 use zabrus_core::wire::{EventType, Id, SetWatches2};
 
 use crate::checks::w_events::Heard;
-use crate::ghost::model::{Model, Trigger, parent, permits};
+use crate::ghost::model::{Model, Trigger, own, parent, permits};
 
 /// Kinds of watches; each is a bit.
 pub(super) const DATA: u8 = 1;
@@ -146,20 +146,20 @@ impl Watches {
         let relative = wanted.standard.relative_zxid;
         let mut tell = |event: EventType, path: &str| events.push((event as i32, path.to_owned()));
         for path in &wanted.standard.data {
-            match model.at(path, zxid) {
+            match model.at(own(path), zxid) {
                 None => tell(EventType::NodeDeleted, path),
                 Some(node) if node.mzxid > relative => tell(EventType::NodeDataChanged, path),
                 Some(_) => self.arm(path, DATA),
             }
         }
         for path in &wanted.standard.exist {
-            match model.at(path, zxid) {
+            match model.at(own(path), zxid) {
                 Some(_) => tell(EventType::NodeCreated, path),
                 None => self.arm(path, DATA),
             }
         }
         for path in &wanted.standard.child {
-            match model.at(path, zxid) {
+            match model.at(own(path), zxid) {
                 None => tell(EventType::NodeDeleted, path),
                 Some(node) if node.pzxid > relative => tell(EventType::NodeChildrenChanged, path),
                 Some(_) => self.arm(path, CHILD),

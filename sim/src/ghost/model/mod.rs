@@ -21,7 +21,7 @@ use zabrus_core::wire::{Acl, EventType, Id, Permissions, SessionId};
 
 pub use acl::permits;
 pub use node::{Node, is_within, parent};
-pub use read::{Answer, answers, same};
+pub use read::{Answer, answers, own, same};
 pub use write::{Executed, Request};
 
 /// Every version of every node, every session, and everything that a watch could see.

@@ -1,13 +1,11 @@
 //! Quotas (client.md section 15).
 
-use std::sync::Arc;
-
 use zabrus_core::Zxid;
 use zabrus_core::wire::ErrorCode;
 
 use super::Model;
 use super::draft::Draft;
-use super::node::{Node, is_within, parent};
+use super::node::parent;
 
 const ROOT: &str = "/zookeeper/quota";
 const LIMITS: &str = "/zookeeper_limits";
@@ -26,7 +24,8 @@ fn usage(model: &Model, root: &str, zxid: Zxid) -> (i64, i64) {
 }
 
 /// Refuses what goes beyond the hard limits of the nearest node above `path` that has any, or of
-/// itself; also what shrinks, while there is too much.
+/// itself; also what shrinks, while there is too much. It goes by what there was before the
+/// transaction, and needs a node for the usage: both as recorded from ZooKeeper.
 pub(super) fn check(draft: &Draft<'_>, path: &str, nodes: i64, bytes: i64) -> Result<(), ErrorCode> {
     if !draft.model.settings.enforce_quota {
         return Ok(());
@@ -36,7 +35,7 @@ pub(super) fn check(draft: &Draft<'_>, path: &str, nodes: i64, bytes: i64) -> Re
         if ancestor == "/" {
             return Ok(());
         }
-        if let Some(node) = draft.node(&format!("{ROOT}{ancestor}{LIMITS}")) {
+        if let Some(node) = draft.model.now(&format!("{ROOT}{ancestor}{LIMITS}")) {
             break node;
         }
         ancestor = parent(ancestor);
@@ -48,16 +47,12 @@ pub(super) fn check(draft: &Draft<'_>, path: &str, nodes: i64, bytes: i64) -> Re
     if !text.split([',', ';']).filter(|part| !part.is_empty()).all(readable) {
         return Err(ErrorCode::MarshallingError);
     }
-    let (mut count, mut size) = usage(draft.model, ancestor, Zxid(u64::MAX));
-    for (path, node) in draft.changed.iter().filter(|(path, _)| is_within(path, ancestor)) {
-        let figures = |node: &Arc<Node>| (1, node.length());
-        let (before, after) =
-            (draft.model.now(path).map_or((0, 0), figures), node.as_ref().map_or((0, 0), figures));
-        (count, size) = (count + after.0 - before.0, size + after.1 - before.1);
-    }
-    let exceeds =
-        |key, used: i64, more: i64| more != 0 && limit(&text, key).is_some_and(|limit| used + more > limit);
-    if exceeds("countHardLimit", count, nodes) || exceeds("byteHardLimit", size, bytes) {
+    let (count, size) = usage(draft.model, ancestor, Zxid(u64::MAX));
+    let exceeds = |key, used: i64, more: i64| {
+        more != 0 && limit(&text, key).is_some_and(|limit| used + more > limit)
+    };
+    let exceeded = exceeds("countHardLimit", count, nodes) || exceeds("byteHardLimit", size, bytes);
+    if exceeded && draft.node(&format!("{ROOT}{ancestor}{USAGE}")).is_some() {
         return Err(ErrorCode::QuotaExceeded);
     }
     Ok(())

@@ -113,7 +113,9 @@ impl Model {
             OpCode::GetAllChildrenNumber => {
                 let PathOnly { path } = jute::Decoder::new(body).read()?;
                 reader.permitted(&path, Permissions::READ)?;
-                let below = self.subtree(own(&path), zxid).count() as i32 - 1;
+                // Under its other name the root counts itself, as recorded from ZooKeeper.
+                let own_too = i32::from(path.is_empty());
+                let below = self.subtree(own(&path), zxid).count() as i32 - 1 + own_too;
                 Ok(jute::encode(&below))
             }
             OpCode::GetEphemerals => {
@@ -138,7 +140,8 @@ impl Model {
 }
 
 /// The root has two names for reads (client.md section 13).
-fn own(path: &str) -> &str {
+#[must_use]
+pub fn own(path: &str) -> &str {
     if path.is_empty() { "/" } else { path }
 }
 

@@ -1,0 +1,49 @@
+//! `zabrus start-foreground`.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::thread;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::{Done, load};
+use crate::node::{Node, Notice, Notices};
+
+/// Runs a server until a signal ends it.
+pub(super) fn serve(file: &Path, json: bool, with_parent: bool) -> Done {
+    if with_parent {
+        // Without it an ensemble whose first process is killed would leave its servers behind.
+        let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM));
+    }
+    let settings = load(file)?;
+    let log = tracing_subscriber::fmt().with_ansi(std::io::IsTerminal::is_terminal(&std::io::stdout()));
+    let log = log.with_target(false).with_max_level(tracing::Level::INFO);
+    if json {
+        log.json().init();
+    } else {
+        log.init();
+    }
+    let address = &settings.client.address;
+    let (host, port, id) = (address.host.clone(), address.port, settings.core.id);
+    let complain = |error: &dyn std::fmt::Display| {
+        tracing::error!("this server cannot run: {error}");
+        ExitCode::FAILURE
+    };
+    let node = Node::start(settings).map_err(|error| complain(&error))?;
+    tracing::info!("server {id} of {} serves clients on {host}:{port}", file.display());
+    stop_on_signals(node.notices()).map_err(|error| complain(&error))?;
+    node.run().map_err(|error| complain(&error))?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn stop_on_signals(notices: Notices) -> std::io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    thread::Builder::new().name("signals".into()).spawn(move || {
+        for _ in signals.forever() {
+            notices.send(Notice::Stop);
+        }
+    })?;
+    Ok(())
+}

@@ -1,0 +1,248 @@
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream as Blocking};
+
+use mio::{Events, Poll};
+
+use super::*;
+use crate::clock::{self, Clock};
+use crate::zoo_cfg::{HostPort, Settings, for_test};
+
+/// The client port, without a server behind it.
+struct Door {
+    clients: Clients,
+    poll: Poll,
+    clock: Clock,
+    inputs: Vec<Input>,
+    questions: Vec<(ClientId, Word)>,
+    port: u16,
+}
+
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
+
+fn settings(extra: &str) -> Settings {
+    for_test(&format!("dataDir=/nowhere\nclientPort=1\nclientPortAddress=127.0.0.1\n{extra}"), 1)
+}
+
+impl Door {
+    fn open(extra: &str) -> Self {
+        let poll = Poll::new().expect("a poll");
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("bound").port();
+        drop(listener);
+        let mut settings = settings(extra).client;
+        settings.address = HostPort { port, ..settings.address };
+        let clients = Clients::start(&settings, poll.registry()).expect("it listens");
+        let clock = Clock::start();
+        Self { clients, poll, clock, inputs: Vec::new(), questions: Vec::new(), port }
+    }
+
+    fn knock(&self) -> Blocking {
+        let stream = Blocking::connect(("127.0.0.1", self.port)).expect("it listens");
+        stream.set_read_timeout(Some(std::time::Duration::from_millis(1))).expect("a socket");
+        stream
+    }
+
+    fn turn(&mut self) {
+        let now = self.clock.monotonic();
+        let mut events = Events::with_capacity(64);
+        self.poll.poll(&mut events, Some(std::time::Duration::from_millis(1))).expect("polled");
+        for event in &events {
+            match Port::of(event.token()) {
+                (Port::Clients, _) => self.clients.accept(self.poll.registry(), now),
+                (_, number) => self.clients.is_ready(number),
+            }
+        }
+        self.clients.read(&mut [0; SCRATCH_BYTES], &mut self.inputs, &mut self.questions);
+        self.clients.flush(now, &mut self.inputs);
+    }
+
+    #[track_caller]
+    fn turn_until<T>(&mut self, mut ask: impl FnMut(&mut Self) -> Option<T>) -> T {
+        let begin = clock::monotonic();
+        loop {
+            self.turn();
+            if let Some(answer) = ask(self) {
+                return answer;
+            }
+            assert!(begin.elapsed() < PATIENCE, "it does not happen");
+        }
+    }
+
+    /// Reads until the server has closed the connection.
+    #[track_caller]
+    fn read_to_end(&mut self, mut stream: &Blocking) -> Vec<u8> {
+        let mut all = Vec::new();
+        self.turn_until(|_| {
+            let mut part = [0; 4096];
+            match stream.read(&mut part) {
+                Ok(0) => Some(()),
+                Ok(count) => {
+                    all.extend_from_slice(&part[..count]);
+                    None
+                }
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Some(()),
+                Err(_) => None,
+            }
+        });
+        all
+    }
+}
+
+fn frame(client: u64, bytes: &[u8]) -> Input {
+    Input::ClientFrame { client: ClientId(client), bytes: bytes.into() }
+}
+
+fn gone(client: u64) -> Input {
+    Input::ClientGone { client: ClientId(client) }
+}
+
+#[test]
+fn frames_reach_the_core_whole_and_in_order_and_the_end_after_them() {
+    let mut door = Door::open("");
+    let mut stream = door.knock();
+    for part in [&b"\0\0"[..], b"\0\x03ab", b"c\0\0\0\x01d"] {
+        stream.write_all(part).expect("sent");
+        door.turn();
+    }
+    drop(stream);
+    door.turn_until(|door| (door.inputs.len() == 3).then_some(()));
+    assert_eq!(door.inputs, [frame(1, b"abc"), frame(1, b"d"), gone(1)]);
+    assert_eq!(door.clients.connections().len(), 0);
+    assert!(door.clients.by_address.is_empty());
+}
+
+#[test]
+fn a_word_is_recognized_however_it_arrives_and_the_answer_ends_the_connection() {
+    let mut door = Door::open("");
+    for parts in [&[&b"ruok"[..]][..], &[b"ru", b"ok"], &[b"ruok\r\n"]] {
+        let mut stream = door.knock();
+        for part in parts {
+            stream.write_all(part).expect("sent");
+            door.turn();
+        }
+        let (client, word) = door.turn_until(|door| door.questions.pop());
+        assert_eq!(word, Word::Known("ruok"));
+        door.clients.answer(client, "imok");
+        assert_eq!(door.read_to_end(&stream), b"imok");
+    }
+    assert_eq!(door.inputs, [], "the core does not hear of words");
+}
+
+#[test]
+fn a_word_whose_sender_has_finished_sending_is_answered() {
+    let mut door = Door::open("");
+    let mut stream = door.knock();
+    stream.write_all(b"srvr").expect("sent");
+    stream.shutdown(Shutdown::Write).expect("open");
+    let (client, _) = door.turn_until(|door| door.questions.pop());
+    door.clients.answer(client, "Mode");
+    assert_eq!(door.read_to_end(&stream), b"Mode");
+    door.turn_until(|door| (door.clients.connections().len() == 0).then_some(()));
+}
+
+#[test]
+fn after_the_first_frame_a_word_is_a_length_and_far_too_long() {
+    let mut door = Door::open("");
+    let mut stream = door.knock();
+    stream.write_all(b"\0\0\0\x01aruok").expect("sent");
+    assert_eq!(door.read_to_end(&stream), b"");
+    assert_eq!(door.inputs, [frame(1, b"a"), gone(1)]);
+    assert_eq!(door.questions, []);
+}
+
+#[test]
+fn a_frame_beyond_jute_maxbuffer_closes_the_connection_without_an_answer() {
+    let mut door = Door::open("jute.maxbuffer=10");
+    for (length, accepted) in [(10_i32, true), (11, false), (-1, false)] {
+        let mut stream = door.knock();
+        stream.write_all(&length.to_be_bytes()).expect("sent");
+        stream.write_all(&[7; 10]).expect("sent");
+        if accepted {
+            door.turn_until(|door| (door.inputs == [frame(1, &[7; 10])]).then_some(()));
+        } else {
+            assert_eq!(door.read_to_end(&stream), b"", "{length}");
+            assert!(
+                !door.inputs[1..].iter().any(|input| matches!(input, Input::ClientFrame { .. })),
+                "{length}"
+            );
+        }
+    }
+}
+
+#[test]
+fn too_many_connections_from_one_address_are_closed_at_once() {
+    let mut door = Door::open("maxClientCnxns=2");
+    let first = door.knock();
+    let _second = door.knock();
+    door.turn_until(|door| (door.clients.connections().len() == 2).then_some(()));
+    let third = door.knock();
+    assert_eq!(door.read_to_end(&third), b"");
+    drop(first);
+    door.turn_until(|door| (door.clients.connections().len() == 1).then_some(()));
+    let _fourth = door.knock();
+    door.turn_until(|door| (door.clients.connections().len() == 2).then_some(()));
+}
+
+#[test]
+fn a_connection_that_says_nothing_is_closed_after_a_while_and_one_that_talks_is_not() {
+    let mut door = Door::open("");
+    let silent = door.knock();
+    let mut talking = door.knock();
+    talking.write_all(b"\0\0\0\x01a").expect("sent");
+    door.turn_until(|door| (door.inputs.len() == 1 && door.clients.connections().len() == 2).then_some(()));
+    let late = door.clock.monotonic() + SILENCE;
+    assert!(door.clients.deadline() <= late);
+    door.clients.advance(door.poll.registry(), late, &mut door.inputs);
+    assert_eq!(door.read_to_end(&silent), b"");
+    assert_eq!(door.clients.connections().len(), 1);
+}
+
+#[test]
+fn what_was_sent_before_a_close_arrives() {
+    let mut door = Door::open("");
+    let mut stream = door.knock();
+    stream.write_all(b"\0\0\0\x01a").expect("sent");
+    door.turn_until(|door| (!door.inputs.is_empty()).then_some(()));
+    let big = vec![7; 4 << 20];
+    door.clients.send(ClientId(1), &big);
+    door.clients.close(ClientId(1));
+    let received = door.read_to_end(&stream);
+    assert!(received.ends_with(&big));
+    drop(stream);
+    door.turn_until(|door| (door.clients.connections().len() == 0).then_some(()));
+    assert_eq!(door.inputs, [frame(1, b"a")], "the core closed it, and needs not be told");
+}
+
+#[test]
+fn a_client_that_does_not_read_is_not_listened_to_and_holds_up_nobody() {
+    let mut door = Door::open("");
+    let (mut slow, mut other) = (door.knock(), door.knock());
+    slow.write_all(b"\0\0\0\x01a").expect("sent");
+    door.turn_until(|door| (!door.inputs.is_empty()).then_some(()));
+    door.inputs.clear();
+    door.clients.send(ClientId(1), &vec![7; 32 << 20]);
+    door.turn();
+    slow.write_all(b"\0\0\0\x01b").expect("sent");
+    other.write_all(b"\0\0\0\x01c").expect("sent");
+    door.turn_until(|door| (!door.inputs.is_empty()).then_some(()));
+    for _ in 0..20 {
+        door.turn();
+    }
+    assert_eq!(door.inputs, [frame(2, b"c")]);
+    let mut left = (32 << 20) + 4;
+    door.turn_until(|door| {
+        left -= slow.read(&mut [0; 1 << 16]).unwrap_or(0);
+        (left == 0 && door.inputs.len() == 2).then_some(())
+    });
+    assert_eq!(door.inputs[1], frame(1, b"b"), "it is heard again when it has read");
+}
+
+#[test]
+fn a_client_that_would_fill_the_memory_is_sent_away() {
+    let mut door = Door::open("");
+    let mut stream = door.knock();
+    stream.write_all(b"\0\0\0\x01a").expect("sent");
+    door.turn_until(|door| (!door.inputs.is_empty()).then_some(()));
+    door.clients.send(ClientId(1), &vec![7; QUEUE_LIMIT + (16 << 20)]);
+    door.turn_until(|door| door.inputs.contains(&gone(1)).then_some(()));
+}

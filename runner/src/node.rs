@@ -1,0 +1,362 @@
+//! The core thread: it owns the replica, carries out its outputs in order, and reports what
+//! happened.
+//!
+//! One turn: wait until something is ready or due; take what arrived; let the replica handle it;
+//! send what it said. Nothing here waits for anything else, so nobody holds up anybody.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{self, Receiver, Sender};
+
+use mio::{Events, Poll, Waker};
+use zabrus_core::io::{ClientId, Input};
+use zabrus_core::storage::{DiskCompletion, RecoveryError, recover};
+use zabrus_core::{Duration, Instant, Output, Replica, ServerId};
+
+use crate::channel::SCRATCH_BYTES;
+use crate::clients::Clients;
+use crate::clients::words::Facts;
+use crate::clock::Clock;
+use crate::disk::{DataDirectory, Disk, OpenError};
+use crate::events;
+use crate::peers::{Outcome, Peers};
+use crate::port::Port;
+use crate::zoo_cfg::Settings;
+
+/// When the disk has more than this to write, nothing more is read from anybody until it has less.
+const DISK_QUEUE_LIMIT: u64 = 64 << 20;
+
+/// A replica whose disk failed is started again after a while, which doubles.
+const FIRST_REST: Duration = Duration::from_seconds(1);
+const LONGEST_REST: Duration = Duration::from_seconds(30);
+
+/// The file that allows an empty data directory, as ZooKeeper has it (ZOOKEEPER-261).
+const INITIALIZE: &str = "initialize";
+
+/// What another thread says to this one.
+#[derive(Debug)]
+pub(crate) enum Notice {
+    Disk(DiskCompletion),
+    Dialed(ServerId, Outcome),
+    /// Finish what is on its way to the disk, and end.
+    Stop,
+}
+
+/// How other threads reach this one.
+#[derive(Clone, Debug)]
+pub(crate) struct Notices {
+    sender: Sender<Notice>,
+    waker: Arc<Waker>,
+}
+
+/// Why a server cannot start.
+#[derive(Debug)]
+pub(crate) enum StartError {
+    Directory(OpenError),
+    Recovery(RecoveryError),
+    Io(io::Error),
+}
+
+/// One server.
+#[derive(Debug)]
+pub(crate) struct Node {
+    settings: Settings,
+    clock: Clock,
+    poll: Poll,
+    received: Receiver<Notice>,
+    notices: Notices,
+    peers: Peers,
+    clients: Clients,
+    life: Life,
+    rest: Duration,
+}
+
+enum Life {
+    Running { replica: Box<Replica>, disk: Disk, since: Instant },
+    Resting { until: Instant, directory: Option<DataDirectory> },
+}
+
+impl Notices {
+    pub(crate) fn send(&self, notice: Notice) {
+        // If nobody receives any more, the server has ended.
+        if self.sender.send(notice).is_ok()
+            && let Err(error) = self.waker.wake()
+        {
+            tracing::error!(%error, "the core thread cannot be woken");
+        }
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(error) => error.fmt(f),
+            Self::Recovery(RecoveryError::ForeignData { owner, this }) => {
+                write!(
+                    f,
+                    "dataDir holds the data of server {owner}, but myid says {this}: correct myid or dataDir"
+                )
+            }
+            Self::Recovery(RecoveryError::Unreadable(error)) => write!(f, "dataDir cannot be read: {error}"),
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<io::Error> for StartError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl fmt::Debug for Life {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Running { .. } => "Running",
+            Self::Resting { .. } => "Resting",
+        })
+    }
+}
+
+impl Node {
+    /// Opens the data directory, listens, and recovers.
+    pub(crate) fn start(settings: Settings) -> Result<Self, StartError> {
+        let clock = Clock::start();
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), Port::Wake.token(0))?);
+        let (sender, received) = mpsc::channel();
+        let notices = Notices { sender, waker };
+        let (data, log) = (&settings.data_directory, &settings.log_directory);
+        let directory = DataDirectory::open(data, log, settings.force_sync).map_err(StartError::Directory)?;
+        let dialed = notices.clone();
+        let report = move |peer, outcome| dialed.send(Notice::Dialed(peer, outcome));
+        let peers = Peers::start(&settings, poll.registry(), clock.monotonic(), report)?;
+        let clients = Clients::start(&settings.client, poll.registry())?;
+        let life = Life::Resting { until: Instant(0), directory: Some(directory) };
+        let mut node =
+            Self { settings, clock, poll, received, notices, peers, clients, life, rest: FIRST_REST };
+        node.wake_up()?;
+        Ok(node)
+    }
+
+    /// For threads that want to say something to this one.
+    pub(crate) fn notices(&self) -> Notices {
+        self.notices.clone()
+    }
+
+    /// Serves until [`Notice::Stop`].
+    pub(crate) fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(1024);
+        let mut scratch = Box::new([0; SCRATCH_BYTES]);
+        let (mut inputs, mut questions) = (Vec::new(), Vec::new());
+        self.drain();
+        loop {
+            let has_work =
+                !inputs.is_empty() || self.listens() && (self.peers.has_work() || self.clients.has_work());
+            let timeout = if has_work { Some(std::time::Duration::ZERO) } else { self.patience() };
+            match self.poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+            let registry = self.poll.registry();
+            let now = self.clock.monotonic();
+            for event in &events {
+                match Port::of(event.token()) {
+                    (Port::Wake, _) => {}
+                    (Port::Clients, _) => self.clients.accept(registry, now),
+                    (Port::Client, number) => self.clients.is_ready(number),
+                    (Port::Peers, _) => self.peers.accept(registry, now),
+                    (Port::Peer, number) => self.peers.is_ready(number),
+                }
+            }
+            for notice in self.received.try_iter() {
+                match notice {
+                    Notice::Disk(completion) => inputs.push(Input::Disk(completion)),
+                    Notice::Dialed(peer, outcome) => {
+                        self.peers.dialed(registry, now, peer, outcome, &mut inputs)
+                    }
+                    Notice::Stop => {
+                        self.stop();
+                        return Ok(());
+                    }
+                }
+            }
+            self.peers.advance(registry, now);
+            self.clients.advance(registry, now, &mut inputs);
+            if self.listens() {
+                self.peers.read(now, &mut scratch, &mut inputs);
+                self.clients.read(&mut scratch, &mut inputs, &mut questions);
+            }
+            if matches!(&self.life, Life::Running { replica, .. } if replica.deadline() <= now) {
+                inputs.push(Input::Tick);
+            }
+            self.feed(&mut inputs);
+            if matches!(self.life, Life::Resting { until, .. } if until <= now) {
+                self.try_again();
+            }
+            for (client, word) in questions.drain(..) {
+                let text = self.facts().answer(word);
+                self.clients.answer(client, &text);
+            }
+            self.peers.flush(now, &mut inputs);
+            self.clients.flush(now, &mut inputs);
+        }
+    }
+
+    /// Whether anything is read: not while the disk is far behind.
+    fn listens(&self) -> bool {
+        match &self.life {
+            Life::Running { disk, .. } => disk.waiting() <= DISK_QUEUE_LIMIT,
+            Life::Resting { .. } => true,
+        }
+    }
+
+    /// How long to wait if nothing happens.
+    fn patience(&self) -> Option<std::time::Duration> {
+        let own = match &self.life {
+            Life::Running { replica, .. } => replica.deadline(),
+            Life::Resting { until, .. } => *until,
+        };
+        let deadline = own.min(self.peers.deadline()).min(self.clients.deadline());
+        let left = deadline.since(self.clock.monotonic());
+        (deadline != Instant::NEVER).then_some(std::time::Duration::from_micros(left.0))
+    }
+
+    /// Lets the replica handle everything, one by one.
+    fn feed(&mut self, inputs: &mut Vec<Input>) {
+        let mut closed = BTreeSet::new();
+        for input in inputs.drain(..) {
+            let Life::Running { replica, .. } = &mut self.life else {
+                refuse(&mut self.clients, &input);
+                continue;
+            };
+            // Frames that came together with the one for which their connection was closed.
+            if matches!(&input, Input::ClientFrame { client, .. } if closed.contains(client)) {
+                continue;
+            }
+            replica.handle(self.clock.now(), input);
+            closed.extend(self.drain());
+        }
+    }
+
+    /// Carries out everything that the replica asks for. Returns the clients whose connections it
+    /// closed.
+    fn drain(&mut self) -> Vec<ClientId> {
+        let mut closed = Vec::new();
+        while let Life::Running { replica, disk, .. } = &mut self.life {
+            match replica.poll() {
+                None => break,
+                Some(Output::Send { connection, frame, .. }) => self.peers.send(connection, &frame),
+                Some(Output::Disconnect { connection, .. }) => {
+                    self.peers.disconnect(connection, self.clock.monotonic());
+                }
+                Some(Output::Disk(operation)) => disk.submit(operation),
+                Some(Output::ClientFrame { client, bytes }) => self.clients.send(client, &bytes),
+                Some(Output::ClientClose { client }) => {
+                    self.clients.close(client);
+                    closed.push(client);
+                }
+                Some(Output::ClientPause { client }) => self.clients.pause(client, true),
+                Some(Output::ClientResume { client }) => self.clients.pause(client, false),
+                Some(Output::Event(event)) => events::log(&event),
+                Some(Output::Halt { reason }) => self.rest(&reason),
+            }
+        }
+        closed
+    }
+
+    /// The disk failed under the replica: hangs up everywhere, and waits.
+    fn rest(&mut self, reason: &str) {
+        let now = self.clock.monotonic();
+        let resting = Life::Resting { until: Instant::NEVER, directory: None };
+        let Life::Running { disk, since, .. } = std::mem::replace(&mut self.life, resting) else { return };
+        if now.since(since) > LONGEST_REST.times(2) {
+            self.rest = FIRST_REST;
+        }
+        tracing::error!("this server stops serving, and tries again in {}: {reason}", self.rest);
+        self.peers.suspend();
+        self.clients.close_all();
+        let mut directory = disk.abandon();
+        directory.forget_cached();
+        self.life = Life::Resting { until: now + self.rest, directory: Some(directory) };
+        self.rest = self.rest.times(2).min(LONGEST_REST);
+    }
+
+    fn try_again(&mut self) {
+        match self.wake_up() {
+            Ok(()) => {
+                self.peers.resume(self.clock.monotonic());
+                self.drain();
+            }
+            Err(error) => {
+                tracing::error!("this server still cannot start: {error}");
+                if let Life::Resting { until, .. } = &mut self.life {
+                    *until = self.clock.monotonic() + self.rest;
+                }
+            }
+        }
+    }
+
+    /// Recovers from the disk, and starts a replica.
+    fn wake_up(&mut self) -> Result<(), StartError> {
+        let Life::Resting { directory, .. } = &mut self.life else { return Ok(()) };
+        let contents = directory.as_ref().expect("whoever rests has its directory").contents();
+        let initialize = self.settings.data_directory.join(INITIALIZE);
+        let mut config = self.settings.core.clone();
+        config.empty_is_expected = self.settings.autocreate || initialize.exists();
+        let recovered =
+            recover(&config, &contents.map_err(StartError::Directory)?).map_err(StartError::Recovery)?;
+        if !recovered.empty && initialize.exists() {
+            // It was for the first start.
+            std::fs::remove_file(initialize)?;
+        }
+        for finding in &recovered.findings {
+            tracing::warn!("recovery: {finding}");
+        }
+        let mut seed = [0; 32];
+        rustix::rand::getrandom(&mut seed, rustix::rand::GetRandomFlags::empty()).map_err(io::Error::from)?;
+        let directory = directory.take().expect("it was there before");
+        let notices = self.notices.clone();
+        let report = move |completion| notices.send(Notice::Disk(completion));
+        let disk = Disk::start(directory, self.settings.sync_warning, report)?;
+        let now = self.clock.now();
+        let replica = Box::new(Replica::new(config, recovered, seed, now));
+        self.life = Life::Running { replica, disk, since: now.monotonic };
+        Ok(())
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        let (status, znodes, sizes) = match &self.life {
+            Life::Running { replica, disk, .. } => {
+                (Some(replica.status()), replica.state().node_count(), Some(&disk.sizes))
+            }
+            Life::Resting { .. } => (None, 0, None),
+        };
+        Facts {
+            settings: &self.settings,
+            status,
+            znodes,
+            clients: &self.clients,
+            data_bytes: sizes.map_or(0, |sizes| sizes.data.load(Ordering::Relaxed)),
+            log_bytes: sizes.map_or(0, |sizes| sizes.log.load(Ordering::Relaxed)),
+            uptime_millis: self.clock.monotonic().since(Instant(0)).as_millis(),
+        }
+    }
+
+    /// Ends in order: what is on its way to the disk gets there.
+    fn stop(self) {
+        if let Life::Running { disk, .. } = self.life {
+            disk.stop();
+        }
+    }
+}
+
+/// Without a replica nobody is served.
+fn refuse(clients: &mut Clients, input: &Input) {
+    if let Input::ClientFrame { client, .. } = input {
+        clients.close(*client);
+    }
+}

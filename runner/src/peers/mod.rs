@@ -1,0 +1,380 @@
+//! Links to the other servers: one connection for each pair, on the election port.
+//!
+//! ZooKeeper's servers have two ports for each other; we need one. The election port is the one
+//! that every server listens on all the time, so that is it; the quorum port stays unused.
+
+mod dialer;
+mod handshake;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use mio::Registry;
+use mio::net::TcpStream;
+use rustix::net::sockopt;
+use zabrus_core::codec::RECORD_LIMIT;
+use zabrus_core::io::{ConnectionId, Input};
+use zabrus_core::message::Frame;
+use zabrus_core::{Duration, Instant, ServerId};
+
+use crate::channel::{Broken, Channel, SCRATCH_BYTES, Turn};
+use crate::listener::Listener;
+use crate::port::Port;
+use crate::zoo_cfg::Settings;
+use dialer::Dialer;
+pub(crate) use dialer::Outcome;
+use handshake::{Hello, LENGTH, Verdict};
+
+/// A link that has more to send than this is broken: whoever reads so slowly is better off with a
+/// new synchronization.
+const QUEUE_LIMIT: usize = 256 << 20;
+
+/// Connections that have not greeted yet.
+const VISITORS_AT_MOST: usize = 64;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(1_000);
+
+/// A smaller server that asks to be called back has no connection. But one that has just come up
+/// may have crossed its question on the way.
+const CROSSING: Duration = Duration::from_millis(2_000);
+
+/// All links.
+#[derive(Debug)]
+pub(crate) struct Peers {
+    own: ServerId,
+    ensemble: u64,
+    listeners: Vec<Listener>,
+    peers: BTreeMap<ServerId, Peer>,
+    /// By the number of the connection, as the next two.
+    links: BTreeMap<u64, Link>,
+    visitors: BTreeMap<u64, Visitor>,
+    readable: BTreeSet<u64>,
+    unflushed: BTreeSet<u64>,
+    last_number: u64,
+    /// How long a connection may be silent although it should not be.
+    silence: Duration,
+    greeting_time: Duration,
+    /// No replica runs: no links either.
+    suspended: bool,
+}
+
+#[derive(Debug)]
+struct Peer {
+    dialer: Dialer,
+    dialing: bool,
+    next_dial: Instant,
+    pause: Duration,
+    link: Option<u64>,
+    /// What the operator was told last.
+    problem: String,
+}
+
+#[derive(Debug)]
+struct Link {
+    peer: ServerId,
+    channel: Channel,
+    since: Instant,
+}
+
+/// Somebody who has not greeted yet.
+#[derive(Debug)]
+struct Visitor {
+    channel: Channel,
+    deadline: Instant,
+}
+
+impl Peers {
+    /// Listens, and prepares to dial. `report` gives the outcome of an attempt back to
+    /// [`Peers::dialed`].
+    pub(crate) fn start(
+        settings: &Settings,
+        registry: &Registry,
+        now: Instant,
+        report: impl Fn(ServerId, Outcome) + Clone + Send + 'static,
+    ) -> io::Result<Self> {
+        let core = &settings.core;
+        let (own, ensemble) = (core.id, handshake::fingerprint(&core.ensemble));
+        let mut listeners = Vec::new();
+        for address in settings.servers.get(&own).iter().flat_map(|line| &line.addresses) {
+            let host = if settings.listen_on_all { "0.0.0.0" } else { &address.host };
+            let token = Port::Peers.token(listeners.len() as u64);
+            listeners.push(Listener::bind(host, address.election_port, registry, token)?);
+        }
+        let mut peers = BTreeMap::new();
+        for (peer, line) in settings.servers.iter().filter(|(peer, _)| **peer != own) {
+            // Observers have nothing to say to each other.
+            if !core.ensemble.is_voter(own) && !core.ensemble.is_voter(*peer) {
+                continue;
+            }
+            let hello = Hello { verdict: Verdict::Welcome, sender: own, receiver: *peer, ensemble };
+            let addresses = line.addresses.iter().map(|a| (a.host.clone(), a.election_port)).collect();
+            let (id, report) = (*peer, report.clone());
+            let dialer = Dialer::start(hello, addresses, settings.connect_timeout, move |outcome| {
+                report(id, outcome)
+            })?;
+            let (next_dial, pause, problem) = (now, FIRST_PAUSE, String::new());
+            peers.insert(*peer, Peer { dialer, dialing: false, next_dial, pause, link: None, problem });
+        }
+        Ok(Self {
+            own,
+            ensemble,
+            listeners,
+            peers,
+            links: BTreeMap::new(),
+            visitors: BTreeMap::new(),
+            readable: BTreeSet::new(),
+            unflushed: BTreeSet::new(),
+            last_number: 0,
+            silence: core.tick_time.times(core.sync_limit.into()),
+            greeting_time: Duration(settings.connect_timeout.as_micros() as u64),
+            suspended: false,
+        })
+    }
+
+    /// Dials whoever is missing, and sends away who does not greet.
+    pub(crate) fn advance(&mut self, registry: &Registry, now: Instant) {
+        if self.listeners.iter().any(|listener| listener.deadline() <= now) {
+            self.accept(registry, now);
+        }
+        self.visitors.retain(|_, visitor| visitor.deadline > now);
+        if self.suspended {
+            return;
+        }
+        for peer in self.peers.values_mut().filter(|peer| peer.wants_dial() && peer.next_dial <= now) {
+            peer.dialing = true;
+            peer.dialer.dial();
+        }
+    }
+
+    /// When [`Peers::advance`] is needed.
+    pub(crate) fn deadline(&self) -> Instant {
+        let visitors = self.visitors.values().map(|visitor| visitor.deadline);
+        let dials = self.peers.values().filter(|peer| !self.suspended && peer.wants_dial());
+        let listeners = self.listeners.iter().map(Listener::deadline);
+        visitors.chain(dials.map(|peer| peer.next_dial)).chain(listeners).min().unwrap_or(Instant::NEVER)
+    }
+
+    /// An attempt to reach `peer` is over.
+    pub(crate) fn dialed(
+        &mut self,
+        registry: &Registry,
+        now: Instant,
+        id: ServerId,
+        outcome: Outcome,
+        inputs: &mut Vec<Input>,
+    ) {
+        let suspended = self.suspended;
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.dialing = false;
+        peer.next_dial = now + peer.pause;
+        peer.pause = peer.pause.times(2).min(LONGEST_PAUSE);
+        match outcome {
+            Outcome::Connected(stream) if !suspended => {
+                self.last_number += 1;
+                let number = self.last_number;
+                let token = Port::Peer.token(number);
+                match Channel::new(TcpStream::from_std(stream), registry, token) {
+                    Ok(channel) => self.link(number, id, channel, now, inputs),
+                    Err(error) => tracing::warn!(peer = %id, %error, "a connection cannot be used"),
+                }
+            }
+            Outcome::Connected(_) | Outcome::CallBack => {}
+            Outcome::Failed(problem) => {
+                if peer.problem != problem {
+                    tracing::warn!(peer = %id, "not connected: {problem}");
+                }
+                peer.problem = problem;
+            }
+        }
+    }
+
+    /// Takes everybody who waits at a listener.
+    pub(crate) fn accept(&mut self, registry: &Registry, now: Instant) {
+        for listener in &mut self.listeners {
+            while let Some((stream, _)) = listener.accept(now) {
+                if self.suspended || self.visitors.len() >= VISITORS_AT_MOST {
+                    continue;
+                }
+                self.last_number += 1;
+                if let Ok(channel) = Channel::new(stream, registry, Port::Peer.token(self.last_number)) {
+                    let visitor = Visitor { channel, deadline: now + self.greeting_time };
+                    self.visitors.insert(self.last_number, visitor);
+                }
+            }
+        }
+    }
+
+    /// The system says that a connection may be read or written again.
+    pub(crate) fn is_ready(&mut self, number: u64) {
+        self.readable.insert(number);
+        self.unflushed.insert(number);
+    }
+
+    /// Something can be read at once.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.readable.is_empty()
+    }
+
+    /// Gives every connection with something to read a turn.
+    pub(crate) fn read(&mut self, now: Instant, scratch: &mut [u8; SCRATCH_BYTES], inputs: &mut Vec<Input>) {
+        for number in std::mem::take(&mut self.readable) {
+            if let Some(visitor) = self.visitors.get_mut(&number) {
+                let turn = visitor.channel.read(scratch);
+                if turn.is_ok() && visitor.channel.unused().len() < LENGTH {
+                    continue;
+                }
+                self.greet(number, now, inputs);
+            }
+            let Some(link) = self.links.get_mut(&number) else { continue };
+            let (peer, connection) = (link.peer, ConnectionId(number));
+            let turn = link.channel.read(scratch);
+            let frames = loop {
+                match link.channel.next_frame(RECORD_LIMIT) {
+                    Ok(Some(bytes)) => inputs.push(Input::Frame { peer, connection, bytes }),
+                    Ok(None) => break Ok(()),
+                    Err(broken) => break Err(broken),
+                }
+            };
+            match turn.and_then(|turn| frames.map(|()| turn)) {
+                Ok(Turn::Blocked) => {}
+                Ok(Turn::More) => {
+                    self.readable.insert(number);
+                }
+                Err(broken) => self.drop_link(number, now, &broken.to_string(), inputs),
+            }
+        }
+    }
+
+    /// Queues a frame. [`Peers::flush`] sends it.
+    pub(crate) fn send(&mut self, connection: ConnectionId, frame: &Frame) {
+        if let Some(link) = self.links.get_mut(&connection.0) {
+            link.channel.send_frame(&frame.encode());
+            self.unflushed.insert(connection.0);
+        }
+    }
+
+    /// The core does not want this connection any more.
+    pub(crate) fn disconnect(&mut self, connection: ConnectionId, now: Instant) {
+        // The core has closed it by itself, and needs not be told.
+        self.drop_link(connection.0, now, "it sent what no server sends", &mut Vec::new());
+    }
+
+    /// Sends what waits to be sent, as far as the system takes it.
+    pub(crate) fn flush(&mut self, now: Instant, inputs: &mut Vec<Input>) {
+        for number in std::mem::take(&mut self.unflushed) {
+            let Some(link) = self.links.get_mut(&number) else { continue };
+            match link.channel.flush() {
+                Ok(()) if link.channel.queued() <= QUEUE_LIMIT => {}
+                Ok(()) => self.drop_link(number, now, "it reads too slowly", inputs),
+                Err(error) => self.drop_link(number, now, &Broken::Io(error).to_string(), inputs),
+            }
+        }
+    }
+
+    /// No replica runs any more: hangs up, so that the others see it at once.
+    pub(crate) fn suspend(&mut self) {
+        self.suspended = true;
+        self.links.clear();
+        self.visitors.clear();
+        for peer in self.peers.values_mut() {
+            peer.link = None;
+        }
+    }
+
+    /// A replica runs again.
+    pub(crate) fn resume(&mut self, now: Instant) {
+        self.suspended = false;
+        for peer in self.peers.values_mut() {
+            (peer.next_dial, peer.pause) = (now, FIRST_PAUSE);
+        }
+    }
+
+    /// A visitor has greeted, or broke off.
+    fn greet(&mut self, number: u64, now: Instant, inputs: &mut Vec<Input>) {
+        let Some(Visitor { mut channel, .. }) = self.visitors.remove(&number) else { return };
+        let Some(bytes) = channel.unused().first_chunk::<LENGTH>() else { return };
+        let Some(hello) = Hello::decode(bytes) else {
+            tracing::warn!(from = ?channel.stream().peer_addr().ok(), "whoever connects here is no zabrus server");
+            return;
+        };
+        channel.consume(LENGTH);
+        let verdict = hello.answer(self.own, self.ensemble, |id| self.peers.contains_key(&id));
+        let answer = Hello { verdict, sender: self.own, receiver: hello.sender, ensemble: self.ensemble };
+        channel.send(&answer.encode());
+        match verdict {
+            Verdict::Welcome => {
+                self.link(number, hello.sender, channel, now, inputs);
+                self.unflushed.insert(number);
+                return;
+            }
+            Verdict::CallBack => self.call_back(hello.sender, now, inputs),
+            _ => tracing::warn!(from = %hello.sender, "a server is refused here; it is told why: {verdict}"),
+        }
+        // A fresh connection takes a few bytes.
+        let _ = channel.flush();
+        channel.finish();
+    }
+
+    fn call_back(&mut self, id: ServerId, now: Instant, inputs: &mut Vec<Input>) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.next_dial = now;
+        let link = peer.link.and_then(|number| self.links.get(&number).map(|link| (number, link.since)));
+        if let Some((number, since)) = link
+            && now.since(since) > CROSSING
+        {
+            self.drop_link(number, now, "the other end lost it", inputs);
+        }
+    }
+
+    fn link(&mut self, number: u64, id: ServerId, channel: Channel, now: Instant, inputs: &mut Vec<Input>) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        keep_alive(channel.stream(), self.silence);
+        if let Some(old) = peer.link.replace(number) {
+            self.links.remove(&old);
+        }
+        (peer.pause, peer.problem) = (FIRST_PAUSE, String::new());
+        self.links.insert(number, Link { peer: id, channel, since: now });
+        // Something may be there already, for which no event comes any more.
+        self.readable.insert(number);
+        tracing::info!(peer = %id, "connected");
+        inputs.push(Input::Connected { peer: id, connection: ConnectionId(number) });
+    }
+
+    fn drop_link(&mut self, number: u64, now: Instant, why: &str, inputs: &mut Vec<Input>) {
+        let Some(Link { peer: id, .. }) = self.links.remove(&number) else { return };
+        tracing::info!(peer = %id, "the connection is gone: {why}");
+        if let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.link == Some(number)) {
+            peer.link = None;
+            peer.pause = FIRST_PAUSE;
+            // The larger id opens connections. The smaller one only waits for that.
+            peer.next_dial = if self.own > id { now } else { now + FIRST_PAUSE.times(4) };
+        }
+        inputs.push(Input::Disconnected { peer: id, connection: ConnectionId(number) });
+    }
+}
+
+impl Peer {
+    fn wants_dial(&self) -> bool {
+        self.link.is_none() && !self.dialing
+    }
+}
+
+/// A machine that vanished sends no goodbye: the system finds out, when it has nothing to send and
+/// when it has.
+fn keep_alive(stream: &TcpStream, silence: Duration) {
+    let span = std::time::Duration::from_micros(silence.0);
+    let probe = (span / 4).max(std::time::Duration::from_secs(1));
+    let done = sockopt::set_socket_keepalive(stream, true)
+        .and_then(|()| sockopt::set_tcp_keepidle(stream, probe))
+        .and_then(|()| sockopt::set_tcp_keepintvl(stream, probe))
+        .and_then(|()| sockopt::set_tcp_keepcnt(stream, 3))
+        .and_then(|()| {
+            sockopt::set_tcp_user_timeout(stream, silence.as_millis().min(u64::from(u32::MAX)) as u32)
+        });
+    if let Err(error) = done {
+        tracing::warn!(%error, "a connection has no keep-alive; a machine that vanishes is noticed late");
+    }
+}

@@ -1,0 +1,133 @@
+//! Keys that mean something to Apache ZooKeeper and nothing, or nothing yet, here.
+
+use super::keys::{Keys, Severity};
+use crate::properties::Entry;
+
+/// What becomes of a key.
+enum Treatment {
+    /// Nothing that its author would miss.
+    Ignored(&'static str),
+    /// Its effect is missing.
+    NotYet(&'static str),
+    /// Its effect is missing, and to go on without it would break a promise: refused if the value
+    /// is one of [`SWITCHED_ON`].
+    RefusedIfOn(&'static str),
+    /// The same with any value.
+    Refused(&'static str),
+}
+
+use Treatment::{Ignored, NotYet, Refused, RefusedIfOn};
+
+const SWITCHED_ON: [&str; 2] = ["true", "yes"];
+
+/// By key; one that ends in a dot stands for all keys that begin so.
+const OTHERS: &[(&str, Treatment)] = &[
+    ("DigestAuthenticationProvider.", NotYet("digests are SHA-1, and always on")),
+    ("X509AuthenticationProvider.", NotYet("there is no TLS yet")),
+    ("admin.", NotYet("there is no admin server yet")),
+    ("allowSaslFailedClients", Ignored("there is no SASL yet, so it cannot fail")),
+    ("audit.", NotYet("there is no audit log yet")),
+    ("authProvider.", NotYet("there are no authentication providers of your own")),
+    ("autopurge.purgeInterval", Ignored("old snapshots and logs are always purged, without an interval")),
+    ("client.portUnification", NotYet("there is no TLS yet")),
+    ("connectToLearnerMasterLimit", Ignored("initLimit bounds connecting too")),
+    ("connection_throttle_", NotYet("new sessions are not throttled")),
+    ("digest.enabled", Ignored("the digests of all servers are always compared")),
+    (
+        "dynamicConfigFile",
+        Refused("the list of servers must stand in zoo.cfg; there is no reconfiguration yet"),
+    ),
+    ("electionPortBindRetry", Ignored("a port that cannot be bound ends the start")),
+    ("enableEagerACLCheck", Ignored("only the leader checks permissions, once")),
+    ("enforce.auth.", RefusedIfOn("clients would be served without authentication; there is none yet")),
+    ("fastleader.", Ignored("the silence between two votes is bounded by itself")),
+    ("fips-mode", NotYet("there is no TLS yet")),
+    ("flushDelay", Ignored("writes that arrive during a sync are synced together, without a delay")),
+    ("jvm.", Ignored("there is no JVM")),
+    ("largeRequestMaxBytes", NotYet("only jute.maxbuffer bounds requests")),
+    ("largeRequestThreshold", NotYet("only jute.maxbuffer bounds requests")),
+    ("leader.", Ignored("snapshots are sent in chunks that never hold up anything else")),
+    ("leaderServes", NotYet("a leader always serves clients")),
+    ("learner.", Ignored("sending never waits")),
+    ("localSessionsEnabled", RefusedIfOn("there are no local sessions yet")),
+    ("localSessionsUpgradingEnabled", RefusedIfOn("there are no local sessions yet")),
+    ("maxBatchSize", Ignored("writes that arrive during a sync are synced together")),
+    ("maxGetChildrenResponseCacheSize", Ignored("there is no response cache to bound")),
+    ("maxResponseCacheSize", Ignored("there is no response cache to bound")),
+    ("maxWriteQueuePollTime", Ignored("writes that arrive during a sync are synced together")),
+    ("metricsProvider.", NotYet("there is no metrics endpoint yet; the word `mntr` works")),
+    ("multiAddress.", Ignored("the addresses of a server are tried one after the other")),
+    ("observer.", Ignored("an observer comes back by itself")),
+    ("observerMasterPort", NotYet("observers follow the leader only")),
+    ("oraclePath", Refused("there is no oracle quorum")),
+    ("portUnification", RefusedIfOn("there is no TLS between servers yet")),
+    ("quorum.auth.", RefusedIfOn("there is no SASL between servers yet")),
+    ("readonlymode.enabled", RefusedIfOn("there is no read-only mode yet")),
+    ("reconfigEnabled", NotYet("there is no reconfiguration yet; the servers of this file stay")),
+    ("request_throttle_", NotYet("requests are not throttled")),
+    ("secureClientPort", Refused("there is no TLS yet: put a proxy in front, or use clientPort")),
+    ("secureClientPortAddress", NotYet("there is no TLS yet")),
+    ("serializeLastProcessedZxid.enabled", Ignored("every snapshot names its last transaction")),
+    ("serverCnxnFactory", Ignored("there is one implementation of connections")),
+    ("sessionRequireClientSASLAuth", RefusedIfOn("clients would be served without SASL; there is none yet")),
+    ("snapshot.", Ignored("snapshots have a format of our own")),
+    ("ssl.", NotYet("there is no TLS yet")),
+    ("sslQuorum", RefusedIfOn("there is no TLS between servers yet")),
+    ("sslQuorumReloadCertFiles", NotYet("there is no TLS yet")),
+    ("syncEnabled", Ignored("observers always keep a log")),
+    ("throttled_op_wait_time", NotYet("requests are not throttled")),
+    ("watchManagerName", Ignored("there is one implementation of watches")),
+];
+
+/// Explains every key that is left.
+pub(super) fn explain(keys: &mut Keys) {
+    for entry in keys.take_rest() {
+        let (severity, text) = judge(&entry);
+        keys.remark(Some(entry.line), severity, text);
+    }
+}
+
+fn judge(entry: &Entry) -> (Severity, String) {
+    let key = &entry.key;
+    let matches = |name: &str| key == name || (name.ends_with(['.', '_']) && key.starts_with(name));
+    let Some((_, treatment)) = OTHERS.iter().find(|(name, _)| matches(name)) else {
+        return (Severity::Warning, format!("{key} is no setting that this server knows; it has no effect"));
+    };
+    let is_on = SWITCHED_ON.iter().any(|on| on.eq_ignore_ascii_case(&entry.value));
+    match treatment {
+        Ignored(why) => (Severity::Note, format!("not needed here: {why}")),
+        NotYet(what) => (Severity::Warning, format!("no effect yet: {what}")),
+        RefusedIfOn(_) if !is_on => (Severity::Note, "off, as it must be".into()),
+        RefusedIfOn(why) | Refused(why) => (Severity::Error, format!("remove {key}: {why}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(key: &str, value: &str) -> Severity {
+        judge(&Entry { line: 1, key: key.into(), value: value.into() }).0
+    }
+
+    #[test]
+    fn the_list_is_sorted_and_names_nothing_twice() {
+        assert!(OTHERS.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    }
+
+    #[test]
+    fn what_would_break_a_promise_is_refused_only_if_it_is_on() {
+        assert_eq!(judged("localSessionsEnabled", "TRUE"), Severity::Error);
+        assert_eq!(judged("localSessionsEnabled", "false"), Severity::Note);
+        assert_eq!(judged("quorum.auth.enableSasl", "true"), Severity::Error);
+        assert_eq!(judged("secureClientPort", "2281"), Severity::Error);
+    }
+
+    #[test]
+    fn unknown_keys_and_missing_effects_are_warnings() {
+        assert_eq!(judged("frobnicate", "1"), Severity::Warning);
+        assert_eq!(judged("admin.serverPort", "8080"), Severity::Warning);
+        assert_eq!(judged("sslx", "1"), Severity::Warning, "a prefix ends in its dot");
+        assert_eq!(judged("jvm.pause.monitor", "true"), Severity::Note);
+    }
+}
