@@ -578,3 +578,6 @@ impl Clients {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

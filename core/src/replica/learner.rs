@@ -116,6 +116,8 @@ impl Learner {
             syncs: VecDeque::new(),
             last_sync: 0,
             link: Connection::Opening { incarnation, again: now, give_up: now + patience },
+            #[cfg(feature = "mutants")]
+            held: None,
         };
         learner.announce(server);
         learner.open(server);

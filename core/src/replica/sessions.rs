@@ -217,6 +217,15 @@ mod tests {
     }
 
     #[test]
+    fn the_timeout_of_the_latest_connection_counts_also_if_it_is_shorter() {
+        let mut sessions = tracker();
+        assert!(sessions.attach(at(0), ONE, 10_000, owner(1)));
+        assert_eq!(sessions.deadline(), at(11_000));
+        assert!(sessions.attach(at(300), ONE, 1_000, owner(2)));
+        assert_eq!(sessions.expired(at(2_000)), [ONE]);
+    }
+
+    #[test]
     fn only_the_connection_that_attached_last_writes() {
         let mut sessions = tracker();
         assert_eq!(sessions.check(ONE, owner(1)), Err(ErrorCode::SessionMoved));

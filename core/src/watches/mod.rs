@@ -159,6 +159,8 @@ impl Watches {
         if mutated!(M115) {
             return;
         }
+        #[cfg(feature = "mutants")]
+        self.late.retain(|(late, ..)| *late != client);
         let Some(client) = self.client_slots.remove(&client) else { return };
         while let Some(path) = self.clients[client as usize].paths.first().copied() {
             self.change(path, client, |_| 0);
