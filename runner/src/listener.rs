@@ -59,6 +59,12 @@ impl Listener {
         }
     }
 
+    /// The port, if the system has chosen it.
+    #[cfg(test)]
+    pub(crate) fn port(&self) -> u16 {
+        self.socket.local_addr().expect("it is bound").port()
+    }
+
     /// When to call [`Listener::accept`] although no event says so.
     pub(crate) fn deadline(&self) -> Instant {
         self.again

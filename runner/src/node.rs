@@ -76,7 +76,7 @@ pub(crate) struct Node {
 
 enum Life {
     Running { replica: Box<Replica>, disk: Disk, since: Instant },
-    Resting { until: Instant, directory: Option<DataDirectory> },
+    Resting { until: Instant },
 }
 
 impl Notices {
@@ -112,6 +112,12 @@ impl From<io::Error> for StartError {
     }
 }
 
+impl From<OpenError> for StartError {
+    fn from(error: OpenError) -> Self {
+        Self::Directory(error)
+    }
+}
+
 impl fmt::Debug for Life {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -122,20 +128,18 @@ impl fmt::Debug for Life {
 }
 
 impl Node {
-    /// Opens the data directory, listens, and recovers.
+    /// Listens, opens the data directory, and recovers.
     pub(crate) fn start(settings: Settings) -> Result<Self, StartError> {
         let clock = Clock::start();
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), Port::Wake.token(0))?);
         let (sender, received) = mpsc::channel();
         let notices = Notices { sender, waker };
-        let (data, log) = (&settings.data_directory, &settings.log_directory);
-        let directory = DataDirectory::open(data, log, settings.force_sync).map_err(StartError::Directory)?;
         let dialed = notices.clone();
         let report = move |peer, outcome| dialed.send(Notice::Dialed(peer, outcome));
         let peers = Peers::start(&settings, poll.registry(), clock.monotonic(), report)?;
         let clients = Clients::start(&settings.client, poll.registry())?;
-        let life = Life::Resting { until: Instant(0), directory: Some(directory) };
+        let life = Life::Resting { until: Instant(0) };
         let mut node =
             Self { settings, clock, poll, received, notices, peers, clients, life, rest: FIRST_REST };
         node.wake_up()?;
@@ -194,7 +198,7 @@ impl Node {
                 inputs.push(Input::Tick);
             }
             self.feed(&mut inputs);
-            if matches!(self.life, Life::Resting { until, .. } if until <= now) {
+            if matches!(self.life, Life::Resting { until } if until <= now) {
                 self.try_again();
             }
             for (client, word) in questions.drain(..) {
@@ -218,7 +222,7 @@ impl Node {
     fn patience(&self) -> Option<std::time::Duration> {
         let own = match &self.life {
             Life::Running { replica, .. } => replica.deadline(),
-            Life::Resting { until, .. } => *until,
+            Life::Resting { until } => *until,
         };
         let deadline = own.min(self.peers.deadline()).min(self.clients.deadline());
         let left = deadline.since(self.clock.monotonic());
@@ -271,7 +275,7 @@ impl Node {
     /// The disk failed under the replica: hangs up everywhere, and waits.
     fn rest(&mut self, reason: &str) {
         let now = self.clock.monotonic();
-        let resting = Life::Resting { until: Instant::NEVER, directory: None };
+        let resting = Life::Resting { until: Instant::NEVER };
         let Life::Running { disk, since, .. } = std::mem::replace(&mut self.life, resting) else { return };
         if now.since(since) > LONGEST_REST.times(2) {
             self.rest = FIRST_REST;
@@ -279,9 +283,8 @@ impl Node {
         tracing::error!("this server stops serving, and tries again in {}: {reason}", self.rest);
         self.peers.suspend();
         self.clients.close_all();
-        let mut directory = disk.abandon();
-        directory.forget_cached();
-        self.life = Life::Resting { until: now + self.rest, directory: Some(directory) };
+        disk.abandon().forget_cached();
+        self.life = Life::Resting { until: now + self.rest };
         self.rest = self.rest.times(2).min(LONGEST_REST);
     }
 
@@ -293,22 +296,19 @@ impl Node {
             }
             Err(error) => {
                 tracing::error!("this server still cannot start: {error}");
-                if let Life::Resting { until, .. } = &mut self.life {
-                    *until = self.clock.monotonic() + self.rest;
-                }
+                self.life = Life::Resting { until: self.clock.monotonic() + self.rest };
             }
         }
     }
 
-    /// Recovers from the disk, and starts a replica.
+    /// Opens the data directory, recovers from it, and starts a replica.
     fn wake_up(&mut self) -> Result<(), StartError> {
-        let Life::Resting { directory, .. } = &mut self.life else { return Ok(()) };
-        let contents = directory.as_ref().expect("whoever rests has its directory").contents();
-        let initialize = self.settings.data_directory.join(INITIALIZE);
+        let Settings { data_directory, log_directory, force_sync, .. } = &self.settings;
+        let directory = DataDirectory::open(data_directory, log_directory, *force_sync)?;
+        let initialize = data_directory.join(INITIALIZE);
         let mut config = self.settings.core.clone();
         config.empty_is_expected = self.settings.autocreate || initialize.exists();
-        let recovered =
-            recover(&config, &contents.map_err(StartError::Directory)?).map_err(StartError::Recovery)?;
+        let recovered = recover(&config, &directory.contents()?).map_err(StartError::Recovery)?;
         if !recovered.empty && initialize.exists() {
             // It was for the first start.
             std::fs::remove_file(initialize)?;
@@ -318,7 +318,6 @@ impl Node {
         }
         let mut seed = [0; 32];
         rustix::rand::getrandom(&mut seed, rustix::rand::GetRandomFlags::empty()).map_err(io::Error::from)?;
-        let directory = directory.take().expect("it was there before");
         let notices = self.notices.clone();
         let report = move |completion| notices.send(Notice::Disk(completion));
         let disk = Disk::start(directory, self.settings.sync_warning, report)?;

@@ -84,8 +84,8 @@ Examples:
   zabrus ensemble --nodes 5 --observers 2
   zabrus ensemble --dir elsewhere        another ensemble with data of its own
 
-The folder holds one folder for each server, with its zoo.cfg, its log and its data. The zoo.cfg of an
-earlier run are used as they are, so that you can change them.")]
+The folder holds one folder for each server, with its zoo.cfg, its log and its data.
+The files of an earlier run are used as they are, so that you can change them.")]
 struct Ensemble {
     /// Servers that vote
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=9))]

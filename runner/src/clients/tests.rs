@@ -5,7 +5,7 @@ use mio::{Events, Poll};
 
 use super::*;
 use crate::clock::{self, Clock};
-use crate::zoo_cfg::{HostPort, Settings, for_test};
+use crate::zoo_cfg::{Settings, for_test};
 
 /// The client port, without a server behind it.
 struct Door {
@@ -26,12 +26,10 @@ fn settings(extra: &str) -> Settings {
 impl Door {
     fn open(extra: &str) -> Self {
         let poll = Poll::new().expect("a poll");
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("bound").port();
-        drop(listener);
         let mut settings = settings(extra).client;
-        settings.address = HostPort { port, ..settings.address };
+        settings.address.port = 0;
         let clients = Clients::start(&settings, poll.registry()).expect("it listens");
+        let port = clients.listener.port();
         let clock = Clock::start();
         Self { clients, poll, clock, inputs: Vec::new(), questions: Vec::new(), port }
     }

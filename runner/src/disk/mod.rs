@@ -68,7 +68,10 @@ impl Disk {
                 }
                 shared.waiting.fetch_sub(weight(&operation), Ordering::Relaxed);
                 let result = result.map_err(|error| {
-                    tracing::debug!(?operation, %error, "a disk operation failed");
+                    // The core says what it could not do; the system's own words are for the operator.
+                    if error.kind() != io::ErrorKind::NotFound {
+                        tracing::warn!("the disk says: {error}");
+                    }
                     disk_error(&error)
                 });
                 report(DiskCompletion { id, result });

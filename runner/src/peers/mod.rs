@@ -27,9 +27,9 @@ use dialer::Dialer;
 pub(crate) use dialer::Outcome;
 use handshake::{Hello, LENGTH, Verdict};
 
-/// A link that has more to send than this is broken: whoever reads so slowly is better off with a
-/// new synchronization.
-const QUEUE_LIMIT: usize = 256 << 20;
+/// A link that has more to send than this is broken. It must hold what the core sends a learner in
+/// one step, a whole window of the largest transactions, or such a learner would never get it.
+const QUEUE_LIMIT: usize = 1 << 30;
 
 /// Connections that have not greeted yet.
 const VISITORS_AT_MOST: usize = 64;
@@ -37,9 +37,10 @@ const VISITORS_AT_MOST: usize = 64;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(1_000);
 
-/// A smaller server that asks to be called back has no connection. But one that has just come up
-/// may have crossed its question on the way.
-const CROSSING: Duration = Duration::from_millis(2_000);
+/// A connection that is not older than this proves nothing yet. One that breaks so soon may do so
+/// again at once; and a smaller server that asks to be called back, so has none, may have asked
+/// before this one came up.
+const YOUNG: Duration = Duration::from_millis(2_000);
 
 /// All links.
 #[derive(Debug)]
@@ -54,6 +55,7 @@ pub(crate) struct Peers {
     readable: BTreeSet<u64>,
     unflushed: BTreeSet<u64>,
     last_number: u64,
+    queue_limit: usize,
     /// How long a connection may be silent although it should not be.
     silence: Duration,
     greeting_time: Duration,
@@ -128,6 +130,7 @@ impl Peers {
             readable: BTreeSet::new(),
             unflushed: BTreeSet::new(),
             last_number: 0,
+            queue_limit: QUEUE_LIMIT,
             silence: core.tick_time.times(core.sync_limit.into()),
             greeting_time: Duration(settings.connect_timeout.as_micros() as u64),
             suspended: false,
@@ -169,8 +172,7 @@ impl Peers {
         let suspended = self.suspended;
         let Some(peer) = self.peers.get_mut(&id) else { return };
         peer.dialing = false;
-        peer.next_dial = now + peer.pause;
-        peer.pause = peer.pause.times(2).min(LONGEST_PAUSE);
+        peer.rest(now);
         match outcome {
             Outcome::Connected(stream) if !suspended => {
                 self.last_number += 1;
@@ -267,7 +269,7 @@ impl Peers {
         for number in std::mem::take(&mut self.unflushed) {
             let Some(link) = self.links.get_mut(&number) else { continue };
             match link.channel.flush() {
-                Ok(()) if link.channel.queued() <= QUEUE_LIMIT => {}
+                Ok(()) if link.channel.queued() <= self.queue_limit => {}
                 Ok(()) => self.drop_link(number, now, "it reads too slowly", inputs),
                 Err(error) => self.drop_link(number, now, &Broken::Io(error).to_string(), inputs),
             }
@@ -323,7 +325,7 @@ impl Peers {
         peer.next_dial = now;
         let link = peer.link.and_then(|number| self.links.get(&number).map(|link| (number, link.since)));
         if let Some((number, since)) = link
-            && now.since(since) > CROSSING
+            && now.since(since) > YOUNG
         {
             self.drop_link(number, now, "the other end lost it", inputs);
         }
@@ -335,7 +337,7 @@ impl Peers {
         if let Some(old) = peer.link.replace(number) {
             self.links.remove(&old);
         }
-        (peer.pause, peer.problem) = (FIRST_PAUSE, String::new());
+        peer.problem.clear();
         self.links.insert(number, Link { peer: id, channel, since: now });
         // Something may be there already, for which no event comes any more.
         self.readable.insert(number);
@@ -344,13 +346,18 @@ impl Peers {
     }
 
     fn drop_link(&mut self, number: u64, now: Instant, why: &str, inputs: &mut Vec<Input>) {
-        let Some(Link { peer: id, .. }) = self.links.remove(&number) else { return };
+        let Some(Link { peer: id, since, .. }) = self.links.remove(&number) else { return };
         tracing::info!(peer = %id, "the connection is gone: {why}");
         if let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.link == Some(number)) {
             peer.link = None;
-            peer.pause = FIRST_PAUSE;
-            // The larger id opens connections. The smaller one only waits for that.
-            peer.next_dial = if self.own > id { now } else { now + FIRST_PAUSE.times(4) };
+            if now.since(since) > YOUNG {
+                peer.pause = FIRST_PAUSE;
+                // The larger id opens connections. The smaller one only waits for that.
+                peer.next_dial = if self.own > id { now } else { now + FIRST_PAUSE.times(4) };
+            } else {
+                // It may break again as soon.
+                peer.rest(now);
+            }
         }
         inputs.push(Input::Disconnected { peer: id, connection: ConnectionId(number) });
     }
@@ -359,6 +366,12 @@ impl Peers {
 impl Peer {
     fn wants_dial(&self) -> bool {
         self.link.is_none() && !self.dialing
+    }
+
+    /// Waits for a while before the next attempt, and longer before the one after it.
+    fn rest(&mut self, now: Instant) {
+        self.next_dial = now + self.pause;
+        self.pause = self.pause.times(2).min(LONGEST_PAUSE);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream as Blocking;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{self, Receiver};
 
 use mio::{Events, Poll};
@@ -20,10 +21,13 @@ struct End {
     inputs: Vec<Input>,
 }
 
+/// Ports that no other test gets, below those that the system gives to outgoing connections.
 fn free_ports(count: usize) -> Vec<u16> {
-    let listeners: Vec<_> =
-        (0..count).map(|_| std::net::TcpListener::bind("127.0.0.1:0").expect("a port")).collect();
-    listeners.iter().map(|listener| listener.local_addr().expect("bound").port()).collect()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 30_000 + (std::process::id() % 2_000) as u16;
+    let ports = (0..500).map(|_| first + NEXT.fetch_add(1, Ordering::Relaxed) % 500);
+    let free = ports.filter(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.take(count).collect()
 }
 
 /// The file of server `id`; `ports` are the election ports of the servers 1, 2, ...
@@ -147,6 +151,19 @@ fn a_connection_that_breaks_is_reported_at_once_and_comes_back() {
 }
 
 #[test]
+fn a_connection_that_breaks_as_soon_as_it_is_up_is_not_tried_again_at_once() {
+    let mut ends = two();
+    for pause in [FIRST_PAUSE, FIRST_PAUSE.times(2), FIRST_PAUSE.times(4)] {
+        let connection = ends[1].connection(1).expect("linked");
+        let now = ends[1].clock.monotonic();
+        ends[1].peers.disconnect(connection, now);
+        assert!(ends[1].peers.deadline() >= now + pause);
+        ends[1].inputs.clear();
+        turn_until(&mut ends, |ends| ends[1].connection(1).is_some());
+    }
+}
+
+#[test]
 fn a_server_without_a_replica_has_no_links() {
     let mut ends = two();
     ends[1].peers.suspend();
@@ -205,19 +222,10 @@ fn whoever_does_not_greet_properly_gets_nowhere() {
 fn a_link_that_nobody_reads_is_broken_before_it_fills_the_memory() {
     let mut ends = two();
     let connection = ends[0].connection(2).expect("linked");
-    let message = zabrus_core::message::Message::SnapChunk {
-        epoch: zabrus_core::Epoch(1),
-        label: zabrus_core::Zxid(1),
-        index: 0,
-        bytes: vec![0; 32 << 20].into(),
-        last: false,
-    };
-    let link = LinkIncarnation { boot: 1, attempt: 1 };
-    let big = Frame::Data { link, boot: 1, sequence: 1, message };
-    for _ in 0..=QUEUE_LIMIT >> 25 {
-        ends[0].peers.send(connection, &big);
+    ends[0].peers.queue_limit = 1 << 20;
+    for attempt in 0..2_000_000 {
+        ends[0].peers.send(connection, &frame(attempt));
     }
-    ends[0].peers.send(connection, &big);
     let now = ends[0].clock.monotonic();
     let end = &mut ends[0];
     end.peers.flush(now, &mut end.inputs);

@@ -65,6 +65,11 @@ pub(super) fn take(
         keys.remark(None, Severity::Error, text);
         return None;
     }
+    let ensemble = Ensemble { version: 0, members, hierarchical };
+    if !ensemble.voters().any(|voter| ensemble.may_lead(voter)) {
+        keys.remark(None, Severity::Error, "nobody may lead: give some participant a weight above 0");
+        return None;
+    }
     let advice = match voters {
         2 => Some("two participants: if one fails, the other stops; use three"),
         voters if voters % 2 == 0 => {
@@ -75,7 +80,6 @@ pub(super) fn take(
     if let Some(text) = advice {
         keys.remark(None, Severity::Warning, text);
     }
-    let ensemble = Ensemble { version: 0, members, hierarchical };
     let servers = lines.into_iter().map(|(id, (_, line))| (id, line)).collect();
     Some(Members { id, ensemble, servers, standalone, own_client })
 }

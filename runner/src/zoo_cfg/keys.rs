@@ -74,6 +74,11 @@ impl Keys {
         self.remark(Some(entry.line), Severity::Error, text);
     }
 
+    /// The line of `key`, if it is there and not taken.
+    pub(crate) fn line(&self, key: &str) -> Option<usize> {
+        self.rest.get(key).map(|entry| entry.line)
+    }
+
     /// The entry of `key`, which is taken then.
     pub(crate) fn take(&mut self, key: &str) -> Option<Entry> {
         self.rest.remove(key)

@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use zabrus_core::config::{ElectionAlgorithm, ServiceSettings};
+use zabrus_core::quorum::Ensemble;
 use zabrus_core::{Config, Duration, ServerId};
 
 use crate::properties;
@@ -122,16 +123,19 @@ fn settings(keys: &mut Keys, myid: impl FnOnce(&Path) -> Result<Option<String>, 
     let members = ensemble::take(keys, data_directory.as_deref(), myid);
     let tick = keys.number("tickTime", 3_000, 1..=3_600_000, |n| format!("one tick is {n} ms"));
     let needs_limits = members.as_ref().is_some_and(|members| !members.standalone);
-    let init_limit =
-        ticks(keys, "initLimit", needs_limits, "for connecting to a leader and catching up", tick);
-    let sync_limit =
-        ticks(keys, "syncLimit", needs_limits, "without a word until a link counts as dead", tick);
+    let init_limit = ticks(keys, "initLimit", 10, needs_limits, |n| {
+        format!("{n} ticks ({} ms) for connecting to a leader and catching up", n * tick)
+    });
+    let sync_limit = ticks(keys, "syncLimit", 5, needs_limits, |n| {
+        format!("{n} ticks ({} ms) without a word until a link counts as dead", n * tick)
+    });
     let client = client(keys, members.as_ref().and_then(|members| members.own_client.clone()), tick);
-    let is_on = ["switched on", "switched off"];
+    let line = keys.line("forceSync");
+    let is_on = ["writes are synced before they are acknowledged", "nothing is ever synced"];
     let force_sync = keys.switch("forceSync", true, ["yes", "no"], is_on);
     if !force_sync {
-        let text = "forceSync=no: a loss of power loses transactions that clients were told are done";
-        keys.remark(None, Severity::Danger, text);
+        let text = "a loss of power loses transactions that clients were told are done; remove forceSync";
+        keys.remark(line, Severity::Danger, text);
     }
     let autocreate = keys.switch(
         "db.autocreate",
@@ -151,7 +155,11 @@ fn settings(keys: &mut Keys, myid: impl FnOnce(&Path) -> Result<Option<String>, 
     let sync_warning = keys.number("fsync.warningthresholdms", 1_000, 1..=3_600_000, |n| {
         format!("a sync of the disk that takes more than {n} ms is worth a warning")
     });
-    let mut core = members.as_ref().map(|members| Config::new(members.id, members.ensemble.clone()))?;
+    let mut core = match &members {
+        Some(members) => Config::new(members.id, members.ensemble.clone()),
+        // Only to explain the other lines too.
+        None => Config::new(ServerId(0), Ensemble::plain(1, 0)),
+    };
     core.tick_time = Duration::from_millis(tick);
     (core.init_limit, core.sync_limit) = (init_limit, sync_limit);
     storage(keys, &mut core);
@@ -189,21 +197,19 @@ fn directory(keys: &mut Keys, key: &str, meaning: &str) -> Option<PathBuf> {
     entry.map(|entry| PathBuf::from(entry.value))
 }
 
-fn ticks(keys: &mut Keys, key: &str, needed: bool, meaning: &str, tick: u64) -> u32 {
-    let missing = keys.number(key, 0, 1..=1_000_000, |n| format!("{n} ticks ({} ms) {meaning}", n * tick));
-    let default = if key == "initLimit" { 10 } else { 5 };
-    if missing == 0 {
-        let has_error = keys.remarks.iter().any(|remark| remark.text.starts_with(key));
-        if needed && !has_error {
-            let text = format!("{key} is missing: an ensemble needs it, for example {key}={default}");
-            keys.remark(None, Severity::Error, text);
-        }
-        return default;
+fn ticks(keys: &mut Keys, key: &str, default: u64, needed: bool, meaning: impl Fn(u64) -> String) -> u32 {
+    if needed && keys.line(key).is_none() {
+        let text = format!("{key} is missing: an ensemble needs it, for example {key}={default}");
+        keys.remark(None, Severity::Error, text);
     }
-    missing as u32
+    keys.number(key, default, 1..=1_000_000, meaning) as u32
 }
 
 fn client(keys: &mut Keys, own_line: Option<HostPort>, tick: u64) -> Option<ClientSettings> {
+    if keys.line("clientPort").is_none() && own_line.is_none() {
+        let text = "clientPort is missing: name the port for clients, usually clientPort=2181";
+        keys.remark(None, Severity::Error, text);
+    }
     let port = keys.take("clientPort").and_then(|entry| match entry.value.parse::<u16>() {
         Ok(port) if port > 0 => {
             keys.note(&entry, "clients and four-letter words are served on this port");
@@ -226,13 +232,7 @@ fn client(keys: &mut Keys, own_line: Option<HostPort>, tick: u64) -> Option<Clie
         }
         (_, Some(own)) => Some(HostPort { host: address.unwrap_or(own.host), ..own }),
         (Some((_, port)), None) => Some(HostPort { host: address.unwrap_or("0.0.0.0".into()), port }),
-        (None, None) => {
-            if !keys.remarks.iter().any(|remark| remark.text.starts_with("clientPort")) {
-                let text = "clientPort is missing: name the port for clients, usually clientPort=2181";
-                keys.remark(None, Severity::Error, text);
-            }
-            None
-        }
+        (None, None) => None,
     };
     let per_address = keys.number("maxClientCnxns", 60, 0..=1_000_000, |n| match n {
         0 => "any number of connections from one address".into(),
@@ -299,7 +299,8 @@ fn storage(keys: &mut Keys, core: &mut Config) {
     core.sync_window = window as usize;
     keys.take_unset("txnLogSizeLimitInKb");
     let segment = core.segment_bytes >> 10;
-    let segment = keys.number("txnLogSizeLimitInKb", segment, 1..=1 << 30, |n| {
+    // Recovery reads a segment as a whole.
+    let segment = keys.number("txnLogSizeLimitInKb", segment, 1..=1 << 20, |n| {
         format!("a file of the log is closed after {n} KiB")
     });
     core.segment_bytes = segment << 10;

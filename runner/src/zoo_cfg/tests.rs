@@ -102,6 +102,12 @@ fn a_participant_in_no_group_is_refused() {
 }
 
 #[test]
+fn an_ensemble_in_which_nobody_may_lead_is_refused() {
+    let weightless = format!("{THREE}group.1=1:2:3\nweight.1=0\nweight.2=0\nweight.3=0");
+    assert!(refused(&weightless, Some("1")).1.contains("nobody may lead"));
+}
+
+#[test]
 fn errors_name_the_line_and_what_to_do() {
     for (extra, complaint) in [
         ("syncLimit=many", "syncLimit must be a number"),
@@ -161,7 +167,9 @@ fn a_repeated_key_counts_once_and_is_a_warning() {
 #[test]
 fn to_sync_nothing_is_a_danger() {
     let reading = reading("dataDir=/d\nclientPort=1\nforceSync=no", None);
-    assert!(reading.remarks.iter().any(|remark| remark.severity == Severity::Danger));
+    assert!(
+        reading.remarks.iter().any(|remark| remark.severity == Severity::Danger && remark.line == Some(3))
+    );
     assert!(!reading.settings.expect("valid").force_sync);
 }
 
@@ -170,6 +178,20 @@ fn every_line_is_explained() {
     let reading = reading(&format!("{THREE}frobnicate=1\nssl.protocol=TLSv1.3"), Some("1"));
     let lines: Vec<_> = reading.remarks.iter().filter_map(|remark| remark.line).collect();
     assert_eq!(lines, (1..=10).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_broken_list_of_servers_does_not_hide_what_else_is_wrong() {
+    let reading = reading(&format!("{THREE}syncLimit=x\nssl.protocol=TLSv1.3"), None);
+    let lines: Vec<_> =
+        reading.remarks.iter().filter(|r| r.severity > Severity::Note).map(|r| r.line).collect();
+    assert_eq!(lines, [Some(3), Some(9), Some(10), None], "{:#?}", reading.remarks);
+}
+
+#[test]
+fn minus_one_stands_for_the_default_where_zookeeper_has_it_so() {
+    let text = "dataDir=/d\nclientPort=1\nminSessionTimeout=-1\nmaxSessionTimeout=-1\ntxnLogSizeLimitInKb=-1";
+    assert_eq!(accepted(text, None).client, accepted("dataDir=/d\nclientPort=1", None).client);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Real processes elect, serve, die and come back.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
@@ -174,24 +174,27 @@ fn a_follower_that_missed_more_than_memory_holds_gets_a_snapshot_and_old_files_a
 fn nothing_acknowledged_is_lost_while_one_server_after_the_other_is_killed() {
     let mut cluster = Cluster::started(3, 0);
     let ports: Vec<_> = cluster.servers.iter().map(|server| server.port).collect();
-    let stop = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&stop);
+    // How many writes were acknowledged, and how many there shall be.
+    let progress = Arc::new((AtomicUsize::new(0), AtomicUsize::new(usize::MAX)));
+    let shared = Arc::clone(&progress);
     let writer = std::thread::spawn(move || {
-        let mut acknowledged = Vec::new();
-        let mut port = ports.iter().cycle();
-        while !asked.load(Ordering::Relaxed) {
-            let Ok(mut client) = Client::connect(*port.next().expect("a cycle")) else { continue };
-            loop {
-                let name = format!("/{}", acknowledged.len());
-                if asked.load(Ordering::Relaxed) || client.ensure(&name, name.as_bytes()).is_err() {
+        let (done, goal) = &*shared;
+        let mut ports = ports.iter().cycle();
+        let is_done = || done.load(Ordering::SeqCst) >= goal.load(Ordering::SeqCst);
+        while !is_done() {
+            let Ok(mut client) = Client::connect(*ports.next().expect("a cycle")) else { continue };
+            while !is_done() {
+                let name = format!("/{}", done.load(Ordering::SeqCst));
+                if client.ensure(&name, name.as_bytes()).is_err() {
                     break;
                 }
-                acknowledged.push(name);
+                done.fetch_add(1, Ordering::SeqCst);
             }
         }
-        acknowledged
     });
     for round in 0..6 {
+        let goal = progress.0.load(Ordering::SeqCst) + 30;
+        wait_for("some writes", || (progress.0.load(Ordering::SeqCst) >= goal).then_some(()));
         // The leader in every second round, and the others in turn.
         let victim = if round % 2 == 0 { cluster.leader() } else { round % 3 };
         cluster.servers[victim].kill();
@@ -199,9 +202,10 @@ fn nothing_acknowledged_is_lost_while_one_server_after_the_other_is_killed() {
         cluster.servers[victim].start();
         cluster.wait_until_all_serve();
     }
-    stop.store(true, Ordering::Relaxed);
-    let acknowledged = writer.join().expect("no refusal");
-    assert!(acknowledged.len() > 100, "{} writes are no load", acknowledged.len());
+    progress.1.store(0, Ordering::SeqCst);
+    writer.join().expect("no refusal");
+    let acknowledged: Vec<_> =
+        (0..progress.0.load(Ordering::SeqCst)).map(|number| format!("/{number}")).collect();
     for server in &cluster.servers {
         let mut client = Client::connect(server.port).expect("it serves");
         for name in &acknowledged {

@@ -194,6 +194,8 @@ impl<'a> Reader<'a> {
         };
         let mut bytes = Vec::new();
         for (op, path) in reads {
+            // No simulated client sends one.
+            let path = path.ok_or(ErrorCode::MarshallingError)?;
             let header = MultiHeader { op: op.code(), done: false, err: 0 };
             let failed = match op {
                 OpCode::GetData => match self.data(&path) {
