@@ -323,7 +323,8 @@ impl Clients {
         let Some(connection) = self.connections.get_mut(&client) else { return };
         let op = OpCode::from_code(code);
         let is_read = op.is_some_and(|op| !op.is_write() && op != OpCode::Ping);
-        if !connection.touched && !(is_read && mutated!(M106)) {
+        let unheard = is_read && mutated!(M106);
+        if !connection.touched && !unheard {
             connection.touched = true;
             self.touched.push(session);
         }
