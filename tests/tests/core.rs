@@ -141,7 +141,7 @@ impl Server {
 
     fn pass(&mut self, until: Instant) {
         let span = until.since(self.now.monotonic);
-        self.now.monotonic = self.now.monotonic + span;
+        self.now.monotonic += span;
         self.now.wall_millis += span.as_millis();
     }
 
