@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use zabrus_core::io::ClientId;
 use zabrus_core::wire::{
-    Auth, ConnectRequest, Id, OpCode, PASSWORD_BYTES, RequestHeader, SessionId, xid,
+    Auth, ConnectRequest, Id, OpCode, PASSWORD_BYTES, RequestHeader, SessionId, is_well_formed, xid,
 };
 use zabrus_core::{Bytes, Instant, ServerId, Zxid, jute};
 
@@ -161,7 +161,10 @@ impl Ledger {
             acknowledged: self.acknowledged,
             at: now,
         };
-        if asked.op().is_some_and(|op| op.is_write() && op != OpCode::DeleteContainer) {
+        let is_passed_on = |op: OpCode| {
+            op.is_write() && op != OpCode::DeleteContainer && is_well_formed(op, &asked.body)
+        };
+        if asked.op().is_some_and(is_passed_on) {
             connection.writes.push_back(asked.clone());
         }
         connection.waiting.push_back(asked);
