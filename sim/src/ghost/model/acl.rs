@@ -30,9 +30,7 @@ fn network(text: &str) -> Option<(u32, u32)> {
 
 fn in_network(wanted: &str, address: &str) -> bool {
     match (network(wanted), network(address)) {
-        (Some((net, bits)), Some((own, _))) => {
-            bits == 0 || (net >> (32 - bits)) == (own >> (32 - bits))
-        }
+        (Some((net, bits)), Some((own, _))) => bits == 0 || (net >> (32 - bits)) == (own >> (32 - bits)),
         _ => false,
     }
 }

@@ -147,9 +147,7 @@ impl Model {
             let age = time - node.mtime;
             let past = match node.ttl() {
                 Some(ttl) => age > ttl,
-                None => {
-                    node.owner == CONTAINER && (node.cversion > 0 || never_used != 0 && age > never_used)
-                }
+                None => node.owner == CONTAINER && (node.cversion > 0 || never_used != 0 && age > never_used),
             };
             past && node.children == 0
         })
