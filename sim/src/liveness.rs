@@ -78,6 +78,13 @@ impl Liveness {
         self.healed.map(|healed| healed.max(changed))
     }
 
+    /// Since when everything must have been well, if that is so by now.
+    #[must_use]
+    pub fn well_since(&self, now: Instant) -> Option<Instant> {
+        let since = self.last_disturbance()? + self.recovery;
+        (since <= now).then_some(since)
+    }
+
     /// Something happened that is a disturbance of its own: a process started, a leader used up its
     /// counter.
     pub fn disturbed(&mut self, now: Instant) {

@@ -207,6 +207,10 @@ pub struct LoadSettings {
     pub pipeline: u32,
     /// The size of the data of a node; at least the 8 bytes that make each value unique.
     pub value_bytes: (u64, u64),
+    /// Values in a thousand that are larger than that, and how large they are.
+    pub large_per_mille: u32,
+    /// See there.
+    pub large_bytes: (u64, u64),
     /// How many different nodes there may be.
     pub keys: u32,
     /// Reads among the requests.
@@ -320,6 +324,8 @@ impl Default for LoadSettings {
             interval_micros: (50_000, 500_000),
             pipeline: 4,
             value_bytes: (8, 100),
+            large_per_mille: 0,
+            large_bytes: (2_000, 20_000),
             keys: 50,
             reads_percent: 30,
             sync_percent: 3,

@@ -8,7 +8,8 @@ use zabrus_core::quorum::{Ensemble, MemberKind};
 use crate::fault::FaultKind;
 use crate::random::Random;
 use crate::settings::{
-    ClockSettings, DiskSettings, FaultRate, LoadSettings, NetworkSettings, ServiceChoices, Settings, Transport,
+    ClockSettings, DiskSettings, FaultRate, LoadSettings, NetworkSettings, ServiceChoices, Settings,
+    Transport,
 };
 
 /// The settings of the swarm's run with this seed.
@@ -168,7 +169,8 @@ fn load(random: &mut Random, tick_time: Duration, service: &ServiceChoices) -> L
         clients: random.range(1..=5) as u32,
         interval_micros: *random.pick(&[(5_000, 100_000), (50_000, 500_000), (50_000, 500_000)]),
         pipeline: *random.pick(&[1, 4, 4, 16]),
-        value_bytes: *random.pick(&[(8, 8), (8, 100), (8, 100), (8, 100), (8, 2_000), (8, 40_000)]),
+        value_bytes: *random.pick(&[(8, 8), (8, 100), (8, 100), (8, 100), (8, 2_000)]),
+        large_per_mille: *random.pick(&[0, 0, 0, 3]),
         keys: *random.pick(&[3, 20, 50, 200]),
         reads_percent: *random.pick(&[0, 30, 30, 70]),
         sync_percent: *random.pick(&[0, 3, 10]),

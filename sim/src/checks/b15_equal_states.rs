@@ -40,7 +40,9 @@ pub fn nodes<'a>(state: &State, expected: impl Iterator<Item = (&'a str, &'a Arc
                 // The server keeps usage and configuration itself.
                 && (path.starts_with("/zookeeper/") || own.data() == node.data)
         });
-        ensure(same, || format!("its node {path} is {:?}, the model's is {node:?}", own.map(|own| own.stat())))?;
+        ensure(same, || {
+            format!("its node {path} is {:?}, the model's is {node:?}", own.map(|own| own.stat()))
+        })?;
     }
     let own = state.node_count();
     ensure(own == count, || format!("it has {own} nodes, the model {count}"))

@@ -2,6 +2,7 @@
 //! order of the transactions, each before anything that shows its effect.
 
 use zabrus_core::Zxid;
+use zabrus_core::io::ClientId;
 
 use super::{Rule, Verdict, ensure};
 
@@ -36,11 +37,16 @@ pub fn order(seen: Zxid, zxid: Zxid, words: &str) -> Verdict {
     ensure(zxid > seen, || format!("{words} came after an answer at {seen}"))
 }
 
+/// W6: a server holds a watch of a connection that was closed before.
+pub fn held(dead: Option<ClientId>) -> Verdict {
+    ensure(dead.is_none(), || {
+        format!("it holds a watch of connection {}, which is closed", dead.unwrap_or(ClientId(0)).0)
+    })
+}
+
 /// W3: an answer at `zxid` came, and an event of a transaction up to that is missing.
 pub fn before_data(zxid: Zxid, missing: Option<&str>) -> Verdict {
-    ensure(missing.is_none(), || {
-        format!("an answer at {zxid} came before {}", missing.unwrap_or_default())
-    })
+    ensure(missing.is_none(), || format!("an answer at {zxid} came before {}", missing.unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -56,6 +62,7 @@ mod tests {
         assert_eq!(broken(Heard::Again), Some(Rule::W5));
         assert_eq!(broken(Heard::Ghost), Some(Rule::W6));
         assert!(order(Zxid(1), Zxid(2), "").is_ok() && order(Zxid(2), Zxid(2), "").is_err());
+        assert!(held(None).is_ok() && held(Some(ClientId(1))).is_err());
         assert!(before_data(Zxid(1), None).is_ok() && before_data(Zxid(1), Some("an event")).is_err());
     }
 }

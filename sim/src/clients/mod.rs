@@ -23,8 +23,8 @@ use zabrus_core::{Bytes, Duration, Instant, jute};
 
 use client::{Client, Line, Waiting};
 pub use received::Received;
-use wires::Wires;
 pub use wires::Arrival;
+use wires::Wires;
 pub use workload::digest_id;
 use workload::{Ask, Workload};
 
@@ -156,13 +156,7 @@ impl Clients {
     }
 
     /// A client's moment; `up` are the servers that can be reached.
-    pub fn moment(
-        &mut self,
-        now: Instant,
-        client: u32,
-        up: &[Index],
-        schedule: &mut Schedule,
-    ) -> Vec<Act> {
+    pub fn moment(&mut self, now: Instant, client: u32, up: &[Index], schedule: &mut Schedule) -> Vec<Act> {
         let idle = self.is_quiet(now) || self.stopped;
         let mut acts = Vec::new();
         self.act(now, client, up, idle, &mut acts, schedule);
@@ -172,7 +166,8 @@ impl Clients {
         let mut next = now + state.span(pause);
         if idle || state.scripted {
             let ping = state.ping_due().unwrap_or(Instant::NEVER);
-            let wait = if self.stopped { Duration::from_seconds(1) } else { self.period_ends.since(now) + pause };
+            let wait =
+                if self.stopped { Duration::from_seconds(1) } else { self.period_ends.since(now) + pause };
             // Patience is lost in time, too.
             next = next.max((now + wait).min(ping).min(now + Duration::from_seconds(1)));
         }
@@ -268,6 +263,7 @@ impl Clients {
                 if let Some(line) = state.line.take() {
                     acts.push(Act::Abandoned { id: line.id });
                     if let Some(older) = state.old.replace(line) {
+                        acts.push(Act::Left { id: older.id });
                         self.wires.send(now, older.id, Arrival::Gone, schedule);
                     }
                 }

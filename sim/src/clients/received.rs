@@ -69,7 +69,9 @@ mod tests {
         let expected = Received::Event { zxid: 7, event: 2, path: "/a".into() };
         assert_eq!(Received::decode(Some(&event), true), expected);
         let refused = reply_error(3, 7, ErrorCode::NoNode);
-        assert!(matches!(Received::decode(Some(&refused), true), Received::Reply { header, .. } if header.err == -101));
+        assert!(
+            matches!(Received::decode(Some(&refused), true), Received::Reply { header, .. } if header.err == -101)
+        );
         assert!(matches!(Received::decode(Some(&refused[..19]), true), Received::Garbage(_)));
         assert!(matches!(Received::decode(Some(&refused), false), Received::Garbage(_)));
         let gone = ConnectResponse::gone(Some(false));

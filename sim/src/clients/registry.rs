@@ -101,8 +101,7 @@ mod tests {
         registry.fired(EventType::NodeDataChanged as i32, "/a");
         registry.fired(EventType::NodeDataChanged as i32, "/p");
         let list = |path: &str| vec![path.to_owned()];
-        let standard =
-            SetWatches { relative_zxid: 5, data: vec![], exist: list("/b"), child: list("/a") };
+        let standard = SetWatches { relative_zxid: 5, data: vec![], exist: list("/b"), child: list("/a") };
         let expected = SetWatches2 { standard, persistent: list("/p"), recursive: list("/r") };
         assert_eq!(registry.rearm(5), expected);
         registry.fired(EventType::NodeCreated as i32, "/b");

@@ -35,7 +35,14 @@ impl Pair {
         }
     }
 
-    fn write(&mut self, session: SessionId, identities: &[Id], op: OpCode, body: &[u8], lag: usize) -> Transaction {
+    fn write(
+        &mut self,
+        session: SessionId,
+        identities: &[Id],
+        op: OpCode,
+        body: &[u8],
+        lag: usize,
+    ) -> Transaction {
         self.counter += 1;
         let zxid = Zxid::new(Epoch(1), self.counter);
         let (number, time) = (u64::from(self.counter), self.time);
@@ -80,14 +87,22 @@ impl Pair {
         assert_eq!(self.state.digest(), self.model.digest_at(transaction.zxid.counter() as usize));
     }
 
-    fn read(&mut self, session: SessionId, identities: &[Id], settings: &ServiceSettings, op: OpCode, body: &[u8]) {
+    fn read(
+        &mut self,
+        session: SessionId,
+        identities: &[Id],
+        settings: &ServiceSettings,
+        op: OpCode,
+        body: &[u8],
+    ) {
         let zxid = Zxid::new(Epoch(1), self.counter - self.in_flight.len() as u32);
         let (state, watches, client) = (&self.state, &mut self.watches, ClientId(1));
         let context = reads::ReadContext { state, watches, client, session, identities, zxid, settings };
         let mut frames = Vec::new();
         reads::answer(context, 5, op, body, &mut |frame| frames.push(frame));
         let frame = frames.pop().expect("an answer");
-        let Received::Reply { header: ReplyHeader { err, .. }, body: told } = Received::decode(Some(&frame), true)
+        let Received::Reply { header: ReplyHeader { err, .. }, body: told } =
+            Received::decode(Some(&frame), true)
         else {
             panic!("{frame:02x?}")
         };
@@ -175,7 +190,9 @@ fn random_requests_mean_the_same_to_the_core_and_to_the_model() {
         }
     }
     let seen: Vec<&str> = kinds.keys().map(String::as_str).collect();
-    for wanted in ["-5", "-6", "-8", "-101", "-102", "-103", "-108", "-110", "-111", "-112", "-114", "-123", "-125"] {
+    for wanted in
+        ["-5", "-6", "-8", "-101", "-102", "-103", "-108", "-110", "-111", "-112", "-114", "-123", "-125"]
+    {
         assert!(seen.contains(&wanted), "error {wanted} was never seen: {kinds:?}");
     }
     assert!(kinds.values().all(|count| *count > 0) && seen.len() > 30, "{kinds:?}");

@@ -110,13 +110,7 @@ impl Wires {
     }
 
     /// A server sends, or closes the connection.
-    pub(super) fn reply(
-        &mut self,
-        now: Instant,
-        id: ClientId,
-        what: Option<Bytes>,
-        schedule: &mut Schedule,
-    ) {
+    pub(super) fn reply(&mut self, now: Instant, id: ClientId, what: Option<Bytes>, schedule: &mut Schedule) {
         let Some(wire) = self.wires.get_mut(&id).filter(|wire| !wire.closed) else { return };
         let arrival = now + Duration(self.random.between(self.latency));
         wire.last_arrival.1 = wire.last_arrival.1.max(arrival);
@@ -146,5 +140,57 @@ impl Wires {
         for id in lost {
             self.reply(now, id, None, schedule);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    fn frame(byte: u8) -> Arrival {
+        Arrival::Frame(Bytes::from([byte]))
+    }
+
+    /// Delivers everything to servers, and gives what arrived.
+    fn arrivals(wires: &mut Wires, schedule: &mut Schedule) -> Vec<Arrival> {
+        let mut arrived = Vec::new();
+        while let Some((_, event)) = schedule.pop() {
+            if let Event::ToServer { client } = event {
+                arrived.extend(wires.at_server(client).map(|(_, arrival)| arrival));
+            }
+        }
+        arrived
+    }
+
+    #[test]
+    fn everything_arrives_in_order_and_a_server_that_does_not_read_gets_it_later() {
+        let (mut wires, mut schedule) =
+            (Wires::new((1, 1_000), Random::stream(1, "wires")), Schedule::default());
+        let id = wires.open(Instant(0), 0, 2, ADDRESS, &mut schedule);
+        wires.send(Instant(0), id, frame(1), &mut schedule);
+        assert_eq!(arrivals(&mut wires, &mut schedule), [Arrival::Connected(ADDRESS), frame(1)]);
+        wires.pause(Instant(5), id, true, &mut schedule);
+        for what in [frame(2), frame(3), Arrival::Gone] {
+            wires.send(Instant(5), id, what, &mut schedule);
+        }
+        assert_eq!(arrivals(&mut wires, &mut schedule), []);
+        wires.pause(Instant(6), id, false, &mut schedule);
+        assert_eq!(arrivals(&mut wires, &mut schedule), [frame(2), frame(3), Arrival::Gone]);
+    }
+
+    #[test]
+    fn a_server_that_stopped_gets_nothing_and_its_clients_notice() {
+        let (mut wires, mut schedule) =
+            (Wires::new((1, 1_000), Random::stream(1, "wires")), Schedule::default());
+        let id = wires.open(Instant(0), 7, 2, ADDRESS, &mut schedule);
+        wires.reply(Instant(0), id, Some(Bytes::from([9])), &mut schedule);
+        wires.server_stopped(Instant(0), 2, &mut schedule);
+        wires.reply(Instant(0), id, Some(Bytes::from([9])), &mut schedule);
+        assert_eq!(arrivals(&mut wires, &mut schedule), []);
+        assert_eq!(wires.at_client(id), Some((7, 2, Some(Bytes::from([9])))));
+        assert_eq!(wires.at_client(id), Some((7, 2, None)));
+        assert_eq!(wires.at_client(id), None, "nothing is left of it");
     }
 }

@@ -1,8 +1,8 @@
 //! What clients ask: random requests as frames, over nodes of which about half are there.
 
 use zabrus_core::wire::{
-    Acl, AddWatch, Auth, CheckVersion, Create, CreateTtl, Delete, Id, MultiHeader, OpCode, PathOnly, PathWatch,
-    SetAcl, SetData, WatcherType,
+    Acl, AddWatch, Auth, CheckVersion, Create, CreateTtl, Delete, Id, MultiHeader, OpCode, PathOnly,
+    PathWatch, SetAcl, SetData, WatcherType,
 };
 use zabrus_core::{Bytes, jute};
 
@@ -90,8 +90,10 @@ impl Workload<'_> {
             return None;
         }
         let mut bytes = self.value.to_le_bytes().to_vec();
-        let length = self.random.between(self.settings.value_bytes) as usize;
-        bytes.resize(length.max(8), self.value as u8);
+        let LoadSettings { value_bytes, large_bytes, large_per_mille, .. } = *self.settings;
+        let large = self.random.chance(large_per_mille);
+        let length = self.random.between(if large { large_bytes } else { value_bytes });
+        bytes.resize((length as usize).max(8), self.value as u8);
         Some(bytes.into())
     }
 
@@ -101,7 +103,8 @@ impl Workload<'_> {
     }
 
     fn acl(&mut self) -> Option<Vec<Acl>> {
-        let entry = |perms, scheme: &str, id: &str| Acl { perms, id: Id { scheme: scheme.into(), id: id.into() } };
+        let entry =
+            |perms, scheme: &str, id: &str| Acl { perms, id: Id { scheme: scheme.into(), id: id.into() } };
         let open = || entry(31, "world", "anyone");
         if !self.random.chance(self.settings.acl_percent * 10) {
             return Some(vec![open()]);
@@ -210,12 +213,12 @@ impl Workload<'_> {
 
     /// Sets a quota on a node, or takes it away (client.md section 15).
     fn quota(&mut self) -> Ask {
-        let root = format!("/zookeeper/quota/{}", self.random.below(u64::from(self.settings.keys.clamp(1, 3))));
+        let root =
+            format!("/zookeeper/quota/{}", self.random.below(u64::from(self.settings.keys.clamp(1, 3))));
         let (limits, usage) = (format!("{root}/zookeeper_limits"), format!("{root}/zookeeper_stats"));
         if self.random.chance(300) {
-            let parts = [limits, usage, root].map(|path| {
-                Ask::new(OpCode::Delete, jute::encode(&Delete { path, version: -1 }))
-            });
+            let parts = [limits, usage, root]
+                .map(|path| Ask::new(OpCode::Delete, jute::encode(&Delete { path, version: -1 })));
             return several(OpCode::Multi, &parts);
         }
         let (count, bytes) = (self.random.range(1..=4), self.random.range(50..=400));
@@ -276,9 +279,8 @@ impl Workload<'_> {
     /// What no good client sends.
     fn odd(&mut self) -> Ask {
         let open = || Some(vec![Acl { perms: 31, id: Id { scheme: "world".into(), id: "anyone".into() } }]);
-        let create = |path: &str, flags| {
-            jute::encode(&Create { path: path.into(), data: None, acl: open(), flags })
-        };
+        let create =
+            |path: &str, flags| jute::encode(&Create { path: path.into(), data: None, acl: open(), flags });
         match self.random.below(14) {
             0 => Ask { op: 99, body: Vec::new(), watch: None },
             1 => self.check(),

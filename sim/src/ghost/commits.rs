@@ -5,8 +5,8 @@ use zabrus_core::replica::Status;
 use zabrus_core::wire::Transaction;
 use zabrus_core::{Duration, Epoch, Position, ServerId, Zxid};
 
-use super::history::Broken;
 use super::court::Court;
+use super::history::Broken;
 use super::{Checked, Ghost};
 use crate::checks::{
     Rule, b04_primary_order, b06_primary_integrity, b07_prefix_consistency, b08_commit_justification,
@@ -113,14 +113,16 @@ impl Ghost {
             let sentence = format!("{zxid} calls itself {}", transaction.zxid);
             return self.judge(Rule::B11, leader, Err(sentence));
         }
+        let well_since = self.liveness.well_since(self.now).filter(|_| self.hopeful);
         let Self { ledger, model, counters, now, servers, .. } = self;
         let life = &servers[&leader].life;
         let silence = |session| {
             let begin = life.serves_since.unwrap_or_default();
-            let (heard, longest) = life.heard_sessions.get(&session).copied().unwrap_or((begin, Duration::ZERO));
+            let (heard, longest) =
+                life.heard_sessions.get(&session).copied().unwrap_or((begin, Duration::ZERO));
             now.since(heard).max(longest)
         };
-        let mut court = Court { counters, now: *now, server: Some(leader) };
+        let mut court = Court { counters, now: *now, server: Some(leader), well_since };
         ledger.committed(&transaction, model, silence, &mut court)
     }
 

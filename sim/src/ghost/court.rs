@@ -14,6 +14,8 @@ pub struct Court<'a> {
     pub now: Instant,
     /// The server, if it is about one.
     pub server: Option<ServerId>,
+    /// Since when everything must be well, if it must.
+    pub well_since: Option<Instant>,
 }
 
 impl Court<'_> {

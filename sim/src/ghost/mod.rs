@@ -30,12 +30,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use zabrus_core::io::ClientId;
 use zabrus_core::message::Vote;
 use zabrus_core::state::State;
+use zabrus_core::watches::Watches;
 use zabrus_core::wire::SessionId;
 use zabrus_core::{Duration, Instant, Position, ServerId};
 
 use crate::checks::{
     Rule, Verdict, b15_equal_states, n03_ephemeral_owners, n06_eventual_expiry, n12_equal_sessions,
-    v07_minority_leader,
+    v07_minority_leader, w_events,
 };
 use crate::clients::{Act, Received};
 use crate::counters::{Counters, Mark};
@@ -69,6 +70,8 @@ pub struct Ghost {
     /// Which votes servers sent for themselves (E2).
     candidates: BTreeSet<Vote>,
     liveness: Liveness,
+    /// [`Settings::liveness_expected`].
+    hopeful: bool,
     counters: Counters,
 }
 
@@ -86,6 +89,7 @@ impl Ghost {
             now: Instant(0),
             quorums: Quorums::new(&config.ensemble),
             liveness: Liveness::new(&config),
+            hopeful: settings.liveness_expected,
             servers,
             history: History::default(),
             epochs: EpochLedger::default(),
@@ -132,7 +136,8 @@ impl Ghost {
                 ledger.opened(*now, server(*index), *id, *address, hello);
             }
             Act::Sent { id, header, body } => ledger.sent(*now, *id, *header, body),
-            Act::Left { id } | Act::Abandoned { id } => ledger.left(*id),
+            Act::Left { id } => ledger.closed(*now, *id),
+            Act::Abandoned { id } => ledger.left(*id),
         }
     }
 
@@ -142,7 +147,7 @@ impl Ghost {
     /// The rule that this breaks.
     pub fn client_received(&mut self, server: ServerId, client: ClientId, received: &Received) -> Checked {
         let Self { ledger, model, history, counters, now, .. } = self;
-        let mut court = Court { counters, now: *now, server: Some(server) };
+        let mut court = Court { counters, now: *now, server: Some(server), well_since: None };
         ledger.received(client, received, model, history.committed().zxid, &mut court)
     }
 
@@ -208,6 +213,19 @@ impl Ghost {
             verdict.map_err(|sentence| (Rule::N6, sentence))?;
         }
         Ok(())
+    }
+
+    /// W6 at the end of a run: no server holds a watch of a connection that is closed.
+    ///
+    /// # Errors
+    /// If one does.
+    pub fn watched(&mut self, server: ServerId, watches: &Watches) -> Checked {
+        let old = |id: &ClientId| {
+            let closed = self.ledger.closed_at(*id);
+            closed.is_some_and(|at| self.now.since(at) > Duration::from_seconds(10))
+        };
+        let dead = watches.data_watches().map(|(_, id)| id).find(old);
+        self.judge(Rule::W6, server, w_events::held(dead))
     }
 
     /// V7, for a serving leader that nothing could reach for so long from enough others to be a quorum.

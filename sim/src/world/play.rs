@@ -104,6 +104,9 @@ impl World {
         for replica in self.servers.iter().filter_map(Server::replica) {
             let status = replica.status();
             self.ghost.ended(status.id, status.applied, replica.state())?;
+            if self.settings.liveness_expected {
+                self.ghost.watched(status.id, replica.clients().watches())?;
+            }
         }
         Ok(match self.quiesced() {
             Ok(()) => Outcome::Passed,

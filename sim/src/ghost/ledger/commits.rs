@@ -2,7 +2,7 @@
 
 use zabrus_core::io::ClientId;
 use zabrus_core::wire::{Change, ErrorCode, OpCode, SessionId, Transaction};
-use zabrus_core::{Duration, jute};
+use zabrus_core::{Duration, Instant, jute};
 
 use super::{Answer, Asked, Ledger};
 use crate::checks::{
@@ -28,7 +28,8 @@ impl Ledger {
         court: &mut Court<'_>,
     ) -> Checked {
         let executed = if transaction.origin.client == 0 {
-            own(transaction, model, silence, court)?
+            let steady = self.steady_since(transaction.session, court.now);
+            own(transaction, model, silence, steady, court)?
         } else {
             self.of_a_client(transaction, model, court)?
         };
@@ -82,7 +83,10 @@ impl Ledger {
             let earlier = model.session(session).map(|session| session.created);
             court.judge(Rule::N1, n01_unique_sessions::check(session, earlier))?;
             connection.session = session;
-            self.sessions.entry(session).or_default().connections.push(id);
+            let facts = self.sessions.entry(session).or_default();
+            facts.connections.push(id);
+            facts.timeout = model.granted(jute::decode(body).unwrap_or_default());
+            (facts.touched, facts.steady) = (court.now, court.now);
         } else if session != connection.session {
             let own = connection.session;
             let verdict = Err(format!("{zxid} is of session {session}, but was asked by one of {own}"));
@@ -95,9 +99,6 @@ impl Ledger {
         let connection = self.connections.get_mut(&id).expect("it was there");
         if connection.listens && !creates {
             connection.answers.push_back(Answer { xid: asked.xid, zxid, code, body });
-        }
-        if let Some(facts) = self.sessions.get_mut(&session) {
-            facts.touched = facts.touched.max(asked.at);
         }
         Ok(executed)
     }
@@ -123,7 +124,10 @@ impl Ledger {
             court.saw(Mark::WritesAfterEnd);
             court.judge(Rule::N2, n02_life_cycle::check(session, change))?;
         } else {
-            court.judge(Rule::N9, n09_single_owner::check(session, id, zxid, facts.superseded.contains(&id)))?;
+            court.judge(
+                Rule::N9,
+                n09_single_owner::check(session, id, zxid, facts.superseded.contains(&id)),
+            )?;
             if let Some(older) = facts.owner.replace(id).filter(|owner| *owner != id) {
                 facts.superseded.insert(older);
             }
@@ -146,6 +150,7 @@ fn own(
     transaction: &Transaction,
     model: &Model,
     silence: impl FnOnce(SessionId) -> Duration,
+    steady: Option<Instant>,
     court: &mut Court<'_>,
 ) -> Result<Executed, crate::violation::Violation> {
     let Transaction { session, zxid, time, ref change, .. } = *transaction;
@@ -168,6 +173,8 @@ fn own(
         court.saw(Mark::SessionsExpired);
         let verdict = n05_no_early_expiry::check(session, life.timeout, silence(session));
         court.judge(Rule::N5, verdict)?;
+        let heard = steady.zip(court.well_since).map(|(steady, well)| court.now.since(steady.max(well)));
+        court.judge(Rule::N5, n05_no_early_expiry::kept(session, life.timeout, heard))?;
     }
     Ok(executed)
 }

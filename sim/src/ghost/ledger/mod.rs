@@ -16,7 +16,7 @@ use zabrus_core::io::ClientId;
 use zabrus_core::wire::{
     Auth, ConnectRequest, Id, OpCode, PASSWORD_BYTES, RequestHeader, SessionId, is_well_formed, xid,
 };
-use zabrus_core::{Bytes, Instant, ServerId, Zxid, jute};
+use zabrus_core::{Bytes, Duration, Instant, ServerId, Zxid, jute};
 
 use crate::clients::digest_id;
 use watches::Watches;
@@ -43,6 +43,8 @@ struct Connection {
     greeted: bool,
     /// The client still waits for what comes on it.
     listens: bool,
+    /// When an end of it closed it.
+    closed: Option<Instant>,
     /// Requests without an answer, in order.
     waiting: VecDeque<Asked>,
     /// Pings and proofs of identity, which are answered by themselves.
@@ -90,6 +92,10 @@ struct SessionFacts {
     connections: Vec<ClientId>,
     /// The last word of any of its clients that reached a server.
     touched: Instant,
+    /// Since when such words have come at least twice in each timeout.
+    steady: Instant,
+    /// Its timeout in milliseconds.
+    timeout: i32,
 }
 
 impl Asked {
@@ -126,6 +132,7 @@ impl Ledger {
             session: hello.session,
             greeted: false,
             listens: true,
+            closed: None,
             waiting: VecDeque::new(),
             pings: VecDeque::new(),
             proofs: VecDeque::new(),
@@ -181,11 +188,37 @@ impl Ledger {
         connection.watches = Watches::default();
     }
 
+    /// A connection was closed by one of its ends.
+    pub fn closed(&mut self, now: Instant, id: ClientId) {
+        self.left(id);
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.closed.get_or_insert(now);
+        }
+    }
+
+    /// When a connection was closed, if it was.
+    #[must_use]
+    pub fn closed_at(&self, id: ClientId) -> Option<Instant> {
+        self.connections.get(&id)?.closed
+    }
+
+    /// Since when servers have heard of a session often enough to keep it, up to now.
+    #[must_use]
+    pub fn steady_since(&self, session: SessionId, now: Instant) -> Option<Instant> {
+        let facts = self.sessions.get(&session)?;
+        let half = Duration::from_millis(u64::from(facts.timeout.unsigned_abs()) / 2);
+        (now.since(facts.touched) <= half).then_some(facts.steady)
+    }
+
     /// A server takes a word of a client.
     pub fn touched(&mut self, now: Instant, id: ClientId) {
         if let Some(connection) = self.connections.get(&id)
             && let Some(facts) = self.sessions.get_mut(&connection.session)
         {
+            let half = Duration::from_millis(u64::from(facts.timeout.unsigned_abs()) / 2);
+            if now.since(facts.touched) > half {
+                facts.steady = now;
+            }
             facts.touched = now;
         }
     }

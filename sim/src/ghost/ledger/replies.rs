@@ -37,7 +37,7 @@ impl Ledger {
                 connection.event(*zxid, *event, path, model, committed, court)
             }
             Received::Closed => {
-                self.left(id);
+                self.closed(court.now, id);
                 Ok(())
             }
             Received::Garbage(why) => {
@@ -144,9 +144,10 @@ impl Connection {
         self.seen = zxid;
         self.watches.advance(model, zxid, &self.identities);
         court.counters.saw_times(Mark::WatchEventsHidden, std::mem::take(&mut self.watches.hidden));
-        let missing = self.watches.missing().map(|due| {
-            format!("the event {:?} of {} by {}", due.event, due.path, due.zxid)
-        });
+        let missing = self
+            .watches
+            .missing()
+            .map(|due| format!("the event {:?} of {} by {}", due.event, due.path, due.zxid));
         court.judge(Rule::W3, w_events::before_data(zxid, missing.as_deref()))
     }
 
@@ -225,9 +226,7 @@ impl Connection {
             OpCode::Sync => jute::decode::<Option<String>>(&asked.body)
                 .map(|path| jute::encode(&path))
                 .map_err(ErrorCode::from),
-            op if model::answers(op) => {
-                model.read(zxid, (self.session, &asked.identities), op, &asked.body)
-            }
+            op if model::answers(op) => model.read(zxid, (self.session, &asked.identities), op, &asked.body),
             _ => self.watches.asked(asked, op, model, zxid, court)?,
         };
         let expected_body = expected.as_deref().unwrap_or_default();
@@ -271,7 +270,9 @@ impl Watches {
             OpCode::CheckWatches | OpCode::RemoveWatches => match decoder.read::<WatcherType<'_>>() {
                 Ok(WatcherType { path, kind }) => match kinds(kind) {
                     _ if path.is_none() => Err(ErrorCode::MarshallingError),
-                    Some(kinds) if op == OpCode::CheckWatches => found(self.has(&path.unwrap_or_default(), kinds)),
+                    Some(kinds) if op == OpCode::CheckWatches => {
+                        found(self.has(&path.unwrap_or_default(), kinds))
+                    }
                     Some(kinds) => found(self.disarm(&path.unwrap_or_default(), kinds)),
                     None => Err(ErrorCode::MarshallingError),
                 },

@@ -38,8 +38,7 @@ impl Course {
     /// A client that has its session as transaction 1.
     fn new() -> Self {
         let settings = ServiceSettings::new(Duration::from_millis(2_000));
-        let mut course =
-            Self { ledger: Ledger::default(), model: Model::new(settings), counter: 0 };
+        let mut course = Self { ledger: Ledger::default(), model: Model::new(settings), counter: 0 };
         course.open(ME, SessionId(0), [0; 16]);
         assert_eq!(course.commit(ME, 0, OpCode::CreateSession, &jute::encode(&10_000)), Ok(()));
         assert_eq!(course.greet(ME, 77), Ok(()));
@@ -66,7 +65,7 @@ impl Course {
 
     fn receive(&mut self, id: ClientId, received: &Received) -> Told {
         let mut counters = Counters::default();
-        let mut court = Court { counters: &mut counters, now: Instant(0), server: None };
+        let mut court = Court { counters: &mut counters, now: Instant(0), server: None, well_since: None };
         rule(self.ledger.received(id, received, &self.model, z(self.counter), &mut court))
     }
 
@@ -100,7 +99,7 @@ impl Course {
         transaction.digest = Some(after.digest());
         falsify(&mut transaction);
         let mut counters = Counters::default();
-        let mut court = Court { counters: &mut counters, now: Instant(0), server: None };
+        let mut court = Court { counters: &mut counters, now: Instant(0), server: None, well_since: None };
         let silence = |_| Duration::from_seconds(11);
         rule(self.ledger.committed(&transaction, &mut self.model, silence, &mut court))
     }
@@ -225,7 +224,9 @@ fn sessions_begin_once_and_do_nothing_after_their_end() {
     let timeout = jute::encode(&10_000);
     assert_eq!(course.clone().commit(OTHER, 0, OpCode::CreateSession, &timeout), Err("N1"));
     let ephemeral = create("/e", 1);
-    for (xid, op, body) in [(1, OpCode::Create, &ephemeral[..]), (2, OpCode::CloseSession, &[]), (3, OpCode::Create, &ephemeral)] {
+    for (xid, op, body) in
+        [(1, OpCode::Create, &ephemeral[..]), (2, OpCode::CloseSession, &[]), (3, OpCode::Create, &ephemeral)]
+    {
         course.send(ME, xid, op, body);
     }
     assert_eq!(course.commit(ME, 1, OpCode::Create, &ephemeral), Ok(()));
@@ -237,14 +238,20 @@ fn sessions_begin_once_and_do_nothing_after_their_end() {
         let Course { mut ledger, mut model, .. } = course.clone();
         let origin = Origin { server: SERVER, boot: 1, client: 0, number: 0 };
         let change = Change::CloseSession { paths: vec!["/e".into()] };
-        let request =
-            Request { session: MINE, identities: &[], op: OpCode::CloseSession, body: &[], zxid: z(3), time: 5 };
+        let request = Request {
+            session: MINE,
+            identities: &[],
+            op: OpCode::CloseSession,
+            body: &[],
+            zxid: z(3),
+            time: 5,
+        };
         let mut after = model.clone();
         after.commit(model.execute(&request));
         let digest = Some(after.digest());
         let transaction = Transaction { origin, session: MINE, cxid: 0, zxid: z(3), time: 5, change, digest };
         let mut counters = Counters::default();
-        let mut court = Court { counters: &mut counters, now: Instant(0), server: None };
+        let mut court = Court { counters: &mut counters, now: Instant(0), server: None, well_since: None };
         rule(ledger.committed(&transaction, &mut model, |_| Duration::from_seconds(silence), &mut court))
     };
     assert_eq!(expired(&course, 10), Ok(()));
@@ -324,7 +331,11 @@ fn watches_that_are_armed_again_catch_up_with_what_was_missed() {
     let wanted = SetWatches { relative_zxid, data: list("/a"), exist: list("/a"), child: list("/") };
     course.send(ME, xid::SET_WATCHES, OpCode::SetWatches, &jute::encode(&wanted));
     assert_eq!(course.clone().reply(ME, xid::SET_WATCHES, 2, 0, &[]), Err("W7"));
-    let events = [(EventType::NodeDataChanged, "/a"), (EventType::NodeCreated, "/a"), (EventType::NodeChildrenChanged, "/")];
+    let events = [
+        (EventType::NodeDataChanged, "/a"),
+        (EventType::NodeCreated, "/a"),
+        (EventType::NodeChildrenChanged, "/"),
+    ];
     for (event, path) in events {
         assert_eq!(course.event(-1, event, path), Ok(()));
     }

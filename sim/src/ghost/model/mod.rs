@@ -170,7 +170,11 @@ impl Model {
     }
 
     /// All nodes below a node and itself.
-    pub fn subtree<'a>(&'a self, root: &'a str, zxid: Zxid) -> impl Iterator<Item = (&'a str, &'a Arc<Node>)> {
+    pub fn subtree<'a>(
+        &'a self,
+        root: &'a str,
+        zxid: Zxid,
+    ) -> impl Iterator<Item = (&'a str, &'a Arc<Node>)> {
         let within = self.nodes.range(root.to_owned()..).take_while(move |(path, _)| path.starts_with(root));
         within
             .filter(move |(path, _)| is_within(path, root))

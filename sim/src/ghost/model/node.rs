@@ -111,7 +111,8 @@ pub fn parent(path: &str) -> &str {
 /// A path below another, or itself.
 #[must_use]
 pub fn is_within(path: &str, ancestor: &str) -> bool {
-    ancestor == "/" || path.strip_prefix(ancestor).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    ancestor == "/"
+        || path.strip_prefix(ancestor).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Whether a write may name this path (client.md section 13).

@@ -48,9 +48,8 @@ pub(super) fn check(draft: &Draft<'_>, path: &str, nodes: i64, bytes: i64) -> Re
         return Err(ErrorCode::MarshallingError);
     }
     let (count, size) = usage(draft.model, ancestor, Zxid(u64::MAX));
-    let exceeds = |key, used: i64, more: i64| {
-        more != 0 && limit(&text, key).is_some_and(|limit| used + more > limit)
-    };
+    let exceeds =
+        |key, used: i64, more: i64| more != 0 && limit(&text, key).is_some_and(|limit| used + more > limit);
     let exceeded = exceeds("countHardLimit", count, nodes) || exceeds("byteHardLimit", size, bytes);
     if exceeded && draft.node(&format!("{ROOT}{ancestor}{USAGE}")).is_some() {
         return Err(ErrorCode::QuotaExceeded);

@@ -36,8 +36,7 @@ impl Course {
         self.counter += 1;
         let (zxid, time) = (self.zxid(), i64::from(self.counter) * 10);
         let identities = &self.identities;
-        let executed =
-            self.model.execute(&Request { session: SESSION, identities, op, body, zxid, time });
+        let executed = self.model.execute(&Request { session: SESSION, identities, op, body, zxid, time });
         let (code, body) = executed.answer.clone();
         let change = executed.change.clone();
         self.model.commit(executed);
@@ -168,9 +167,8 @@ fn creations_are_refused_in_the_order_of_the_reference() {
 #[test]
 fn a_multi_is_done_as_a_whole_or_not_at_all() {
     let mut course = Course::new();
-    let set = |version| {
-        jute::encode(&SetData { path: "/a".into(), data: Some(Bytes::from(&b"x"[..])), version })
-    };
+    let set =
+        |version| jute::encode(&SetData { path: "/a".into(), data: Some(Bytes::from(&b"x"[..])), version });
     let body = multi(&[
         (OpCode::Create, create("/a", b"", 0)),
         (OpCode::Create, create("/a/b", b"", 0)),
@@ -180,10 +178,11 @@ fn a_multi_is_done_as_a_whole_or_not_at_all() {
     assert_eq!(code, 0);
     assert!(matches!(change, Change::Multi(changes) if changes.len() == 3));
     let before = course.model.digest();
-    let body = multi(&[(OpCode::Create, create("/c", b"", 0)), (OpCode::SetData, set(7)), (
-        OpCode::SetData,
-        set(-1),
-    )]);
+    let body = multi(&[
+        (OpCode::Create, create("/c", b"", 0)),
+        (OpCode::SetData, set(7)),
+        (OpCode::SetData, set(-1)),
+    ]);
     let (code, _, change) = course.write(OpCode::Multi, &body);
     let codes = [0, ErrorCode::BadVersion.code(), ErrorCode::RuntimeInconsistency.code()];
     assert_eq!((code, change), (0, Change::Multi(codes.map(Change::Error).to_vec())));
