@@ -6,8 +6,8 @@ use zabrus_core::wire::SessionId;
 
 use super::{Verdict, ensure};
 
-/// Clocks may go wrong by so much, per thousand.
-const DRIFT: u64 = 20;
+/// Clocks go wrong by up to 50 per thousand ([`crate::plan`]).
+const DRIFT: u64 = 55;
 
 /// A session with this timeout is expired, `silence` after the last word that its leader had of it
 /// or after the leader's beginning.

@@ -14,7 +14,7 @@ pub fn check(session: SessionId, client: ClientId, zxid: Zxid, superseded: bool)
     })
 }
 
-/// Connection `client` is told that the session has moved; `others` connections of it came later.
+/// Connection `client` is told that the session has moved; it has had `others` connections besides.
 pub fn moved(session: SessionId, client: ClientId, others: usize) -> Verdict {
     ensure(others > 0, || {
         format!("session {session} has moved from connection {}, but to no other", client.0)

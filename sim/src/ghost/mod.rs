@@ -206,9 +206,12 @@ impl Ghost {
         };
         let kept: BTreeSet<SessionId> = kept.collect();
         let tick = self.servers.values().next().expect("a world has servers").config.tick_time;
-        for (session, timeout) in self.model.sessions().filter(|(session, _)| !kept.contains(session)) {
+        for (session, life) in self.model.lives().filter(|(session, _)| !kept.contains(session)) {
             let silent = self.ledger.last_touched(session);
-            let verdict = n06_eventual_expiry::check(session, timeout, tick, silent, disturbed, self.now);
+            let verdict = match life.closed {
+                Some(_) => Ok(()),
+                None => n06_eventual_expiry::check(session, life.timeout, tick, silent, disturbed, self.now),
+            };
             self.counters.checked(Rule::N6);
             verdict.map_err(|sentence| (Rule::N6, sentence))?;
         }

@@ -4,10 +4,9 @@ use zabrus_core::config::ElectionAlgorithm;
 use zabrus_core::event::{Phase, Role};
 use zabrus_core::io::Input;
 use zabrus_core::message::{Frame, Message};
-use zabrus_core::prepare::WriteRequest;
 use zabrus_core::replica::Status;
 use zabrus_core::wire::{OpCode, SessionId};
-use zabrus_core::{Duration, Replica, ServerId, codec};
+use zabrus_core::{Duration, Replica, ServerId};
 
 use super::server::{Life, ServerFacts};
 use super::{Checked, Ghost};
@@ -215,14 +214,12 @@ impl Ghost {
     }
 }
 
-/// The sessions of which a learner's message proves that they live.
+/// The sessions that a learner's message touches: those named with a ping, or one whose client came
+/// back. A write that is passed on does not, as in ZooKeeper (client.md section 17.2).
 fn evidence(message: &Message) -> Vec<SessionId> {
     match message {
         Message::Ping { touched, .. } => touched.clone(),
         Message::Revalidate { session, lives: None, .. } => vec![*session],
-        Message::Request { payload, .. } => {
-            codec::decode::<WriteRequest>(payload).map_or_else(|_| Vec::new(), |write| vec![write.session])
-        }
         _ => Vec::new(),
     }
 }

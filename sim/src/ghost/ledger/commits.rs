@@ -115,9 +115,9 @@ impl Ledger {
         let facts = self.sessions.entry(session).or_default();
         if *change == Change::Error(ErrorCode::SessionMoved.code()) {
             court.saw(Mark::SessionsMoved);
-            let place = facts.connections.iter().position(|other| *other == id).unwrap_or_default();
-            let later = facts.connections.len().saturating_sub(place + 1);
-            court.judge(Rule::N9, n09_single_owner::moved(session, id, later))?;
+            // Perhaps to an older one, whose question to the leader was late.
+            let others = facts.connections.iter().filter(|other| **other != id).count();
+            court.judge(Rule::N9, n09_single_owner::moved(session, id, others))?;
             return Ok(model.refuse(request, ErrorCode::SessionMoved));
         }
         if op != OpCode::CreateSession && !model.is_alive(session) {

@@ -41,6 +41,8 @@ struct Connection {
     /// What it asked for, or what was created for it.
     session: SessionId,
     greeted: bool,
+    /// With a session.
+    attached: bool,
     /// The client still waits for what comes on it.
     listens: bool,
     /// When an end of it closed it.
@@ -131,6 +133,7 @@ impl Ledger {
             identities,
             session: hello.session,
             greeted: false,
+            attached: false,
             listens: true,
             closed: None,
             waiting: VecDeque::new(),
@@ -212,7 +215,7 @@ impl Ledger {
 
     /// A server takes a word of a client.
     pub fn touched(&mut self, now: Instant, id: ClientId) {
-        if let Some(connection) = self.connections.get(&id)
+        if let Some(connection) = self.connections.get(&id).filter(|connection| connection.attached)
             && let Some(facts) = self.sessions.get_mut(&connection.session)
         {
             let half = Duration::from_millis(u64::from(facts.timeout.unsigned_abs()) / 2);
@@ -223,10 +226,11 @@ impl Ledger {
         }
     }
 
-    /// The session of a connection, if it has one by now.
+    /// The session that a connection has for sure: its client was told.
     #[must_use]
     pub fn session_of(&self, id: ClientId) -> Option<SessionId> {
-        self.connections.get(&id).map(|connection| connection.session).filter(|id| id.0 != 0)
+        let connection = self.connections.get(&id).filter(|connection| connection.attached)?;
+        Some(connection.session)
     }
 
     /// When somebody who used this session was last heard.

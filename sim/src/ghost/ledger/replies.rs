@@ -74,6 +74,7 @@ impl Ledger {
             _ => Ok(()),
         };
         court.judge(Rule::L1, verdict)?;
+        connection.attached = true;
         facts.password = Some(response.password);
         court.saw(if hello.session == SessionId(0) { Mark::SessionsOpened } else { Mark::SessionsKept });
         Ok(())

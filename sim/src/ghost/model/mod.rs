@@ -193,6 +193,11 @@ impl Model {
         self.sessions.get(&session)
     }
 
+    /// Every session that ever was, with its life.
+    pub fn lives(&self) -> impl Iterator<Item = (SessionId, &Session)> {
+        self.sessions.iter().map(|(id, session)| (*id, session))
+    }
+
     /// The sessions after everything, with their timeouts.
     pub fn sessions(&self) -> impl Iterator<Item = (SessionId, i32)> {
         let alive = self.sessions.iter().filter(|(_, session)| session.closed.is_none());
