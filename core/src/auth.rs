@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 
 use crate::config::ServiceSettings;
+use crate::jute;
 use crate::wire::{Acl, Auth, ErrorCode, FRAME_LIMIT, Id};
 
 /// The schemes of which this server knows how to judge an identity.
@@ -105,6 +106,10 @@ fn names_one_of(expected: &Id, identities: &[Id]) -> bool {
         })
 }
 
+fn is_known(scheme: &str) -> bool {
+    scheme == "world" || Scheme::from_name(scheme).is_some()
+}
+
 fn is_anyone(id: &Id) -> bool {
     id.scheme == "world" && id.id == "anyone"
 }
@@ -127,7 +132,7 @@ pub fn check(
 /// connection's identities in place of the scheme `auth`.
 ///
 /// # Errors
-/// [`ErrorCode::InvalidAcl`].
+/// [`ErrorCode::InvalidAcl`], or [`ErrorCode::MarshallingError`] for a null id.
 pub fn checked_acl(acl: Option<Vec<Acl>>, identities: &[Id]) -> Result<Vec<Acl>, ErrorCode> {
     let acl = acl.unwrap_or_default();
     let mut seen = BTreeSet::new();
@@ -151,6 +156,8 @@ pub fn checked_acl(acl: Option<Vec<Acl>>, identities: &[Id]) -> Result<Vec<Acl>,
             || Scheme::from_name(&entry.id.scheme).is_some_and(|scheme| scheme.is_valid(&entry.id.id))
         {
             checked.push(entry.clone());
+        } else if entry.id.id == jute::NULL && is_known(&entry.id.scheme) {
+            return Err(ErrorCode::MarshallingError);
         } else {
             return Err(ErrorCode::InvalidAcl);
         }

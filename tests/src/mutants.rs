@@ -37,7 +37,7 @@ pub fn mutants(files: &[File]) -> Vec<Complaint> {
 }
 
 fn is_mutant(word: &str) -> bool {
-    word.strip_prefix('M').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    word.strip_prefix(['M', 'Z']).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 #[cfg(test)]

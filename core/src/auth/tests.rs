@@ -143,6 +143,20 @@ fn null_empty_and_unknown_lists_are_invalid() {
 }
 
 #[test]
+fn a_null_id_of_a_known_scheme_cannot_be_marshalled() {
+    for scheme in ["world", "digest", "ip"] {
+        let list = Some(vec![entry(31, scheme, jute::NULL)]);
+        assert_eq!(checked_acl(list, &[]), Err(ErrorCode::MarshallingError), "{scheme}");
+    }
+    assert_eq!(checked_acl(Some(vec![entry(31, "sasl", jute::NULL)]), &[]), Err(ErrorCode::InvalidAcl));
+    let proved = [id("digest", "u:h")];
+    assert_eq!(
+        checked_acl(Some(vec![entry(31, "auth", jute::NULL)]), &proved),
+        Ok(vec![entry(31, "digest", "u:h")])
+    );
+}
+
+#[test]
 fn auth_stands_for_the_identities_that_were_proved() {
     let identities = [id("ip", "1.2.3.4"), id("super", ""), id("digest", "u:h"), id("digest", "v:h")];
     let acl = vec![entry(3, "auth", "whoever"), entry(1, "world", "anyone")];

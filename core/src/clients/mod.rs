@@ -23,7 +23,7 @@ use crate::state::{Outcome, State, Trigger};
 use crate::watches::Watches;
 use crate::wire::{
     Auth, Change, ConnectRequest, ConnectResponse, ErrorCode, OpCode, Origin, Permissions, RequestHeader,
-    SessionId, Transaction, notification, password, reply, reply_error, reply_with, xid,
+    SessionId, Transaction, is_well_formed, notification, password, reply, reply_error, reply_with, xid,
 };
 use connection::{Connection, Stage, Waiting, What};
 
@@ -246,19 +246,22 @@ impl Clients {
             connection.pause(client, outputs);
         }
         if session == SessionId(0) {
-            let body = Bytes::from(jute::encode(&timeout));
-            let created = self.ask_to_write(client, session, 0, OpCode::CreateSession, body);
-            if let Some(Connection { stage: Stage::Connecting { number, .. }, .. }) =
-                self.connections.get_mut(&client)
-            {
-                *number = created;
-            }
-            return;
+            return self.ask_for_session(client, timeout);
         }
         if let Some(older) = self.attached.get(&session).copied() {
             self.close(older, outputs);
         }
         self.asks.push_back(Ask::Attach { client, session, timeout });
+    }
+
+    fn ask_for_session(&mut self, client: ClientId, timeout: i32) {
+        let body = Bytes::from(jute::encode(&timeout));
+        let created = self.ask_to_write(client, SessionId(0), 0, OpCode::CreateSession, body);
+        if let Some(Connection { stage: Stage::Connecting { number, .. }, .. }) =
+            self.connections.get_mut(&client)
+        {
+            *number = created;
+        }
     }
 
     /// The session is gone, and so is the connection.
@@ -293,9 +296,11 @@ impl Clients {
         outputs: &mut VecDeque<Output>,
     ) {
         let Some(connection) = self.connections.get(&client) else { return };
-        let Stage::Connecting { read_only, .. } = connection.stage else { return };
+        let Stage::Connecting { read_only, timeout, .. } = connection.stage else { return };
         if lives {
             self.welcome(client, session, outputs);
+        } else if mutated!(M108) {
+            self.ask_for_session(client, timeout);
         } else {
             self.turn_away(client, read_only, outputs);
         }
@@ -316,22 +321,29 @@ impl Clients {
         };
         let body = decoder.remaining();
         let Some(connection) = self.connections.get_mut(&client) else { return };
-        if !connection.touched {
+        let op = OpCode::from_code(code);
+        let is_read = op.is_some_and(|op| !op.is_write() && op != OpCode::Ping);
+        let unheard = is_read && mutated!(M106);
+        if !connection.touched && !unheard {
             connection.touched = true;
             self.touched.push(session);
         }
-        let op = OpCode::from_code(code);
         let what = match op {
             Some(OpCode::Auth) => return self.authenticate(client, xid, body, outputs),
-            // The server's own operations, and what exists only within a multi.
-            None | Some(OpCode::CreateSession | OpCode::DeleteContainer | OpCode::Check) => What::Unknown,
+            Some(OpCode::Sasl) => return self.refuse_sasl(client, xid, body, outputs),
+            // What exists only within a multi, or only for the server itself.
+            None | Some(OpCode::CreateSession | OpCode::Check) => What::Unknown,
+            // Whatever it was, nobody else needs to know.
+            Some(op) if !is_well_formed(op, body) => {
+                What::Done { op, result: Err(ErrorCode::MarshallingError) }
+            }
+            Some(OpCode::DeleteContainer) => What::Unknown,
             Some(op) if op.is_write() => {
                 What::Write { op, number: self.ask_to_write(client, session, xid, op, body.into()) }
             }
             Some(OpCode::Sync) => What::Sync { number: self.ask_to_sync(client), frame: frame.clone() },
             Some(op) => {
-                let local = matches!(op, OpCode::Ping | OpCode::Sasl);
-                if self.settings.linearizable_reads && !local {
+                if self.settings.linearizable_reads && op != OpCode::Ping {
                     What::Barrier { op, number: self.ask_to_sync(client), frame: frame.clone() }
                 } else if connection.waiting.is_empty() && connection.backlog.is_empty() || mutated!(M119) {
                     return self.answer_read(client, xid, op, body, state, applied, outputs);
@@ -353,10 +365,8 @@ impl Clients {
 
     fn authenticate(&mut self, client: ClientId, xid: i32, body: &[u8], outputs: &mut VecDeque<Output>) {
         let Some(connection) = self.connections.get_mut(&client) else { return };
-        let added = jute::decode::<Auth>(body)
-            .map_err(ErrorCode::from)
-            .and_then(|request| auth::authenticate(&self.settings, &connection.address, &request));
-        match added {
+        let Ok(request) = jute::decode::<Auth>(body) else { return self.close(client, outputs) };
+        match auth::authenticate(&self.settings, &connection.address, &request) {
             Ok(identities) => {
                 for id in identities {
                     if !connection.identities.contains(&id) {
@@ -369,11 +379,19 @@ impl Clients {
             Err(error) => {
                 let bytes = reply_error(xid, 0, error).into();
                 outputs.push_back(Output::ClientFrame { client, bytes });
-                if error == ErrorCode::AuthFailed {
-                    self.close(client, outputs);
-                }
+                self.close(client, outputs);
             }
         }
+    }
+
+    /// SASL is not configured: the answer to any token is none (client.md section 5).
+    fn refuse_sasl(&mut self, client: ClientId, xid: i32, body: &[u8], outputs: &mut VecDeque<Output>) {
+        let is_null = body.starts_with(&[0xff; 4]);
+        if is_null || !is_well_formed(OpCode::Sasl, body) {
+            return self.close(client, outputs);
+        }
+        let bytes = reply(xid, 0, &None::<()>).into();
+        outputs.push_back(Output::ClientFrame { client, bytes });
     }
 
     // What becomes known.
@@ -387,7 +405,7 @@ impl Clients {
     ) {
         let Origin { server, boot, client, number } = transaction.origin;
         let own = server == self.server && boot == self.boot && number != 0;
-        let client = ClientId(client);
+        let mut client = ClientId(client);
         if let Change::CloseSession { .. } = transaction.change {
             let here = self.attached.get(&transaction.session).copied();
             if let Some(expired) = here.filter(|here| !own || *here != client) {
@@ -396,6 +414,11 @@ impl Clients {
         }
         if !own {
             return;
+        }
+        if let Some(newer) = self.attached.get(&transaction.session).filter(|newer| **newer != client)
+            && mutated!(M118)
+        {
+            client = *newer;
         }
         let Some(connection) = self.connections.get_mut(&client) else { return };
         if let Stage::Connecting { number: created, .. } = connection.stage {
@@ -409,7 +432,9 @@ impl Clients {
                 && (asked == number || (waiting.xid == transaction.cxid && mutated!(M118)))
             {
                 waiting.what = What::Done { op, result: connection::result(op, outcome) };
-                self.ready.push_back(client);
+                if !mutated!(M120) {
+                    self.ready.push_back(client);
+                }
                 return;
             }
         }
@@ -537,11 +562,6 @@ impl Clients {
                 let bytes = reply(xid::PING, zxid, &()).into();
                 outputs.push_back(Output::ClientFrame { client, bytes });
             }
-            // Not configured: a null token (client.md section 5).
-            OpCode::Sasl => {
-                let bytes = reply(xid, zxid, &None::<()>).into();
-                outputs.push_back(Output::ClientFrame { client, bytes });
-            }
             _ => {
                 let context = ReadContext {
                     state,
@@ -559,3 +579,6 @@ impl Clients {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

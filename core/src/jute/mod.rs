@@ -85,6 +85,23 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     Decoder::new(bytes).read()
 }
 
+/// What a null string is read as where null is refused with another code than an empty one is. It is no
+/// path, and nobody's id.
+pub const NULL: &str = "\0";
+
+/// For fields of type `String` that may be null, which is read as [`NULL`].
+pub(crate) mod null_is_nul {
+    use alloc::string::String;
+
+    use serde::{Deserialize, Deserializer};
+
+    pub(crate) use super::null_is_empty::serialize;
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+        Ok(Option::deserialize(deserializer)?.unwrap_or_else(|| super::NULL.into()))
+    }
+}
+
 /// For fields of type `String` that may be null, which is as good as empty.
 pub(crate) mod null_is_empty {
     use alloc::string::String;

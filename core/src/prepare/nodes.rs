@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use super::Step;
 use super::record::Record;
 use crate::auth;
+use crate::jute;
 use crate::mutated;
 use crate::state::{Owner, StoredStat, is_digested, path};
 use crate::wire::{
@@ -23,6 +24,9 @@ const LONGEST_TTL: i64 = (1 << 40) - 1;
 /// The node under which `path` is created or deleted. It is looked up, and its access control list
 /// asked, before anything else about the path is.
 fn parent(path: &str) -> Result<&str, ErrorCode> {
+    if path == jute::NULL {
+        return Err(ErrorCode::MarshallingError);
+    }
     match path.rfind('/') {
         Some(slash) if !path.contains('\0') => Ok(&path[..slash.max(1)]),
         _ => Err(ErrorCode::BadArguments),
@@ -94,6 +98,10 @@ impl Step<'_> {
             path = format!("{path}{number:010}");
         }
         path::validate(&path)?;
+        // Limits are those of a node.
+        if path == "/zookeeper/quota/zookeeper_limits" {
+            return Err(ErrorCode::BadArguments);
+        }
         if self.find(&path).is_some() {
             return Err(ErrorCode::NodeExists);
         }

@@ -47,13 +47,17 @@ impl Step<'_> {
 
     /// Whether the nearest quota above `path` allows so many more nodes and bytes. It decides by what
     /// there was before the transaction, so a multi may go beyond it; limits without a stats node
-    /// limit nothing; and data may not even shrink while there is too much: as ZooKeeper has it.
+    /// limit nothing; limits that cannot be read refuse everything; and data may not even shrink while
+    /// there is too much: as ZooKeeper has it.
     pub(super) fn check_quota(&self, path: &str, count: i64, bytes: i64) -> Result<(), ErrorCode> {
         if !self.preparer.settings.enforce_quota {
             return Ok(());
         }
         let nearest = upwards(path).find_map(|top| Some((top, self.quota(top)?)));
         let Some((top, QuotaRecord { limits, usage })) = nearest else { return Ok(()) };
+        if limits.unreadable {
+            return Err(ErrorCode::MarshallingError);
+        }
         let exceeds = |limit: Option<i64>, used: i64, more: i64| {
             more != 0 && limit.is_some_and(|limit| used + more > limit)
         };

@@ -41,6 +41,9 @@ pub(super) struct Learner {
     syncs: VecDeque<(u64, u64)>,
     last_sync: u64,
     link: Connection,
+    /// A request that waits to be overtaken (M128).
+    #[cfg(feature = "mutants")]
+    held: Option<WriteRequest>,
 }
 
 /// The link to the leader.
@@ -113,6 +116,8 @@ impl Learner {
             syncs: VecDeque::new(),
             last_sync: 0,
             link: Connection::Opening { incarnation, again: now, give_up: now + patience },
+            #[cfg(feature = "mutants")]
+            held: None,
         };
         learner.announce(server);
         learner.open(server);
@@ -329,7 +334,15 @@ impl Learner {
             (Stage::Broadcast, Message::UpToDate { .. }) => Ok(()),
             (stage, Message::Ping { epoch, sequence, committed, .. }) if stage.is_prefix() => {
                 self.on_commit(server, committed)?;
-                let (committed, touched) = (server.committed, server.clients.take_touched());
+                let (committed, mut touched) = (server.committed, server.clients.take_touched());
+                // As if what went with every second ping were lost.
+                if sequence % 2 == 0 && mutated!(M107) {
+                    touched.clear();
+                }
+                #[cfg(feature = "mutants")]
+                if let Some(held) = self.held.take() {
+                    self.send_request(server, &held);
+                }
                 self.send(server, Message::Ping { epoch, sequence, committed, touched });
                 Ok(())
             }
@@ -598,6 +611,21 @@ impl Learner {
 
     /// Passes a write on to the leader, which executes it once (R13).
     pub(super) fn forward(&mut self, server: &mut Server, request: &WriteRequest) {
+        #[cfg(feature = "mutants")]
+        if mutated!(M128) {
+            match self.held.take() {
+                None => self.held = Some(request.clone()),
+                Some(held) => {
+                    self.send_request(server, request);
+                    self.send_request(server, &held);
+                }
+            }
+            return;
+        }
+        self.send_request(server, request);
+    }
+
+    fn send_request(&mut self, server: &mut Server, request: &WriteRequest) {
         let Some(epoch) = self.epoch else { return };
         self.requests += 1;
         let payload = alloc::sync::Arc::from(crate::codec::encode(request));

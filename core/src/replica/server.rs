@@ -15,6 +15,7 @@ use crate::event::Event;
 use crate::identity::{Position, ServerId, Zxid};
 use crate::io::{ConnectionId, Output};
 use crate::message::LinkIncarnation;
+use crate::mutated;
 use crate::state::{State, StateBuilder};
 use crate::storage::{DiskError, Standing, Storage};
 use crate::time::{Duration, Instant, Now};
@@ -158,7 +159,7 @@ impl Server {
         if let Some(zxid) = self.planted.claimed_last {
             return Position { zxid, ..self.storage.last() };
         }
-        if crate::mutated!(M09) {
+        if mutated!(M09) {
             return self.applied;
         }
         self.storage.last()
@@ -197,7 +198,7 @@ impl Server {
             return false;
         }
         let mut delivered = 0;
-        let mut wrong = None;
+        let (mut wrong, mut late) = (None, VecDeque::new());
         for entry in self.storage.entries_after(self.applied.zxid) {
             if entry.position.zxid > target {
                 break;
@@ -214,7 +215,8 @@ impl Server {
             };
             delivered += 1;
             let outcome = self.state.apply(&transaction, &mut |trigger| {
-                self.clients.notify(&trigger, &mut self.outputs);
+                let outputs = if mutated!(M123) { &mut late } else { &mut self.outputs };
+                self.clients.notify(&trigger, outputs);
             });
             self.applied = position;
             if transaction.digest.is_some_and(|digest| digest != self.state.digest()) {
@@ -236,6 +238,7 @@ impl Server {
         );
         self.emit(Event::Delivered { upto: self.applied });
         self.answer();
+        self.outputs.append(&mut late); // Nothing, but for M123.
         self.forget();
         true
     }

@@ -6,6 +6,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::identity::ServerId;
+use crate::mutated;
 use crate::time::{Duration, Instant};
 use crate::wire::{ErrorCode, Origin, SessionId};
 
@@ -62,7 +63,8 @@ impl Sessions {
     /// A session begins.
     pub(super) fn add(&mut self, now: Instant, id: SessionId, timeout: i32, owner: Option<Owner>) {
         let timeout = millis(timeout);
-        let expires = self.bucket(now, timeout);
+        let restarts = owner.is_some() || !mutated!(M105);
+        let expires = self.bucket(now, if restarts { timeout } else { Duration::ZERO });
         self.sessions.insert(id, Session { timeout, expires, owner, closing: false });
         self.expiring.entry(expires).or_default().insert(id);
     }
@@ -101,12 +103,18 @@ impl Sessions {
     /// A client came back with its session: from now on this connection owns it, with the timeout
     /// that it asked for. Returns whether the session lives.
     pub(super) fn attach(&mut self, now: Instant, id: SessionId, timeout: i32, owner: Owner) -> bool {
-        let Some(session) = self.sessions.get_mut(&id).filter(|session| !session.closing) else {
-            return false;
+        let session = match self.sessions.get_mut(&id) {
+            Some(session) if !session.closing => session,
+            Some(_) => return mutated!(M100),
+            None => return false,
         };
-        session.owner = Some(owner);
+        if session.owner.is_none() || !mutated!(M109) {
+            session.owner = Some(owner);
+        }
         session.timeout = millis(timeout);
-        self.touch(now, id);
+        let (before, timeout) = (session.expires, session.timeout);
+        // Also back, if it asks for less than before.
+        self.move_bucket(id, before, Some(self.bucket(now, timeout)));
         true
     }
 
@@ -115,7 +123,7 @@ impl Sessions {
         match self.sessions.get(&id) {
             None => Err(ErrorCode::SessionExpired),
             Some(session) if session.closing => Err(ErrorCode::SessionExpired),
-            Some(session) if session.owner != Some(owner) => Err(ErrorCode::SessionMoved),
+            Some(session) if session.owner != Some(owner) && !mutated!(M110) => Err(ErrorCode::SessionMoved),
             Some(_) => Ok(()),
         }
     }
@@ -206,6 +214,15 @@ mod tests {
         assert!(!sessions.attach(at(0), ONE, 4_000, owner(1)));
         sessions.forget_closed(|_| false);
         assert_eq!(sessions.check(ONE, owner(1)), Err(ErrorCode::SessionExpired));
+    }
+
+    #[test]
+    fn the_timeout_of_the_latest_connection_counts_also_if_it_is_shorter() {
+        let mut sessions = tracker();
+        assert!(sessions.attach(at(0), ONE, 10_000, owner(1)));
+        assert_eq!(sessions.deadline(), at(11_000));
+        assert!(sessions.attach(at(300), ONE, 1_000, owner(2)));
+        assert_eq!(sessions.expired(at(2_000)), [ONE]);
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub struct QuotaLimits {
     pub count_hard: Option<i64>,
     /// Bytes of data; no more can be written if quotas are enforced.
     pub bytes_hard: Option<i64>,
+    /// The text holds something else than limits.
+    pub unreadable: bool,
 }
 
 /// What a subtree holds.
@@ -51,15 +53,19 @@ pub struct Quota<'a> {
 }
 
 impl QuotaLimits {
-    /// The limits in the data of a limits node: `count=5,bytes=-1=;byteHardLimit=9`. What is no
-    /// limit, as -1 is none, is passed over.
+    /// The limits in the data of a limits node: `count=5,bytes=-1=;byteHardLimit=9`. -1 is no limit.
     #[must_use]
     pub fn parse(data: &[u8]) -> Self {
         let mut limits = Self::default();
-        let text = str::from_utf8(data).unwrap_or_default();
-        for (key, value) in text.split([',', ';']).filter_map(|entry| entry.split_once('=')) {
+        let text = String::from_utf8_lossy(data);
+        for entry in text.split([',', ';']).filter(|entry| !entry.is_empty()) {
             // ZooKeeper writes a second `=` before the first semicolon, to please older servers.
-            let value = value.trim_end_matches('=').parse().ok().filter(|limit: &i64| *limit >= 0);
+            let limit = entry.trim_end_matches('=').split_once('=');
+            let Some((key, Ok(value))) = limit.map(|(key, value)| (key, value.parse::<i64>())) else {
+                limits.unreadable = true;
+                continue;
+            };
+            let value = (value >= 0).then_some(value);
             match key {
                 "count" => limits.count = value,
                 "bytes" => limits.bytes = value,

@@ -102,6 +102,9 @@ pub struct Watches {
     /// Paths and clients with an entry in the data table.
     data_paths: usize,
     data_clients: usize,
+    /// Watches that are armed after the next event (M121).
+    #[cfg(feature = "mutants")]
+    late: Vec<(ClientId, Box<str>, WatchKind)>,
 }
 
 /// Slots are four bytes, because there is one in each watch.
@@ -117,6 +120,14 @@ impl Watches {
     /// Arms a watch. The same one again changes nothing (W5); other kinds on the same path stand beside
     /// it (ZOOKEEPER-4466).
     pub fn add(&mut self, client: ClientId, path: &str, kind: WatchKind) {
+        #[cfg(feature = "mutants")]
+        if mutated!(M121) {
+            return self.late.push((client, path.into(), kind));
+        }
+        self.arm(client, path, kind);
+    }
+
+    fn arm(&mut self, client: ClientId, path: &str, kind: WatchKind) {
         let path = self.find(path).unwrap_or_else(|| self.insert_path(path));
         let clients = &mut self.clients;
         let client = *self.client_slots.entry(client).or_insert_with(|| {
@@ -148,6 +159,8 @@ impl Watches {
         if mutated!(M115) {
             return;
         }
+        #[cfg(feature = "mutants")]
+        self.late.retain(|(late, ..)| *late != client);
         let Some(client) = self.client_slots.remove(&client) else { return };
         while let Some(path) = self.clients[client as usize].paths.first().copied() {
             self.change(path, client, |_| 0);
@@ -184,6 +197,10 @@ impl Watches {
         }
         for client in told {
             notify(self.clients[client as usize].client);
+        }
+        #[cfg(feature = "mutants")]
+        for (client, path, kind) in core::mem::take(&mut self.late) {
+            self.arm(client, &path, kind);
         }
     }
 

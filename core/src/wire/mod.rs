@@ -8,6 +8,7 @@
 mod errors;
 mod frames;
 mod handshake;
+mod layout;
 mod multi;
 mod opcode;
 mod password;
@@ -19,6 +20,7 @@ mod transaction;
 pub use errors::ErrorCode;
 pub use frames::{FRAME_LIMIT, FrameTooLong, Frames};
 pub use handshake::{ConnectRequest, ConnectResponse, PASSWORD_BYTES};
+pub use layout::is_well_formed;
 pub use multi::{MultiHeader, MultiRequest, MultiResult, encode_multi_results};
 pub use opcode::OpCode;
 pub use password::password;

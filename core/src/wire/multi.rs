@@ -79,6 +79,16 @@ impl MultiRequest {
     /// What ZooKeeper refuses while it takes a multi apart, and so for all of it. It refuses a
     /// single create like that with a code of its own.
     fn checked(write: Write) -> Result<Write, ErrorCode> {
+        let path = match &write {
+            Write::Create { create, .. } => &create.path,
+            Write::Delete(delete) => &delete.path,
+            Write::SetData(set) => &set.path,
+            Write::Check(check) => &check.path,
+            _ => return Ok(write),
+        };
+        if path == jute::NULL {
+            return Err(ErrorCode::MarshallingError);
+        }
         match &write {
             Write::Create { op: OpCode::CreateTtl, .. } => Ok(write),
             Write::Create { create, .. } if create.acl.is_none() || !matches!(create.flags, 0..=4) => {

@@ -23,14 +23,14 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// Somebody, as a scheme knows them. Null is read as the empty string, which no scheme is named.
+/// Somebody, as a scheme knows them. A null scheme is read as the empty string, which no scheme is named.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Id {
     /// `world`, `digest`, `ip`, ...
     #[serde(with = "crate::jute::null_is_empty")]
     pub scheme: String,
     /// What the scheme calls them.
-    #[serde(with = "crate::jute::null_is_empty")]
+    #[serde(with = "crate::jute::null_is_nul")]
     pub id: String,
 }
 
@@ -107,16 +107,18 @@ impl CreateMode {
     /// # Errors
     /// If there is none, or the operation cannot create such nodes: only create and create2 take
     /// all flags, as ZooKeeper's clients send them, and then find out that a time to live is missing.
+    /// What createContainer makes is a container, with a number if the flags say so.
     pub fn from_flags(flags: i32, op: OpCode) -> Result<Self, ErrorCode> {
+        let container = flags == 4 || op == OpCode::CreateContainer;
         let mode = Self {
-            ephemeral: matches!(flags, 1 | 3),
+            ephemeral: matches!(flags, 1 | 3) && !container,
             sequential: matches!(flags, 2 | 3 | 6),
-            container: flags == 4,
+            container,
             ttl: matches!(flags, 5 | 6),
         };
         let agreed = match op {
             OpCode::CreateTtl => mode.ttl,
-            OpCode::CreateContainer => mode.container,
+            OpCode::CreateContainer => matches!(flags, 0..=4),
             _ => matches!(flags, 0..=6),
         };
         if agreed { Ok(mode) } else { Err(ErrorCode::BadArguments) }

@@ -1,5 +1,6 @@
-//! What clients ask (client.md section 5). A null path does not decode, which is mostly what
-//! ZooKeeper answers to one; everything else that may be null is an `Option`.
+//! What clients ask (client.md section 5). A null path of a read does not decode, which is what
+//! ZooKeeper answers to one; that of a write is [`jute::NULL`], because it is refused only when the write
+//! is ordered. Everything else that may be null is an `Option`.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -42,6 +43,7 @@ pub struct PathOnly<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Create {
     /// The node, or the beginning of its name.
+    #[serde(with = "jute::null_is_nul")]
     pub path: String,
     /// Its data.
     #[serde(with = "jute::buffer")]
@@ -65,6 +67,7 @@ pub struct CreateTtl {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delete {
     /// The node.
+    #[serde(with = "jute::null_is_nul")]
     pub path: String,
     /// The version that it must have, -1 for any.
     pub version: i32,
@@ -74,6 +77,7 @@ pub struct Delete {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetData {
     /// The node.
+    #[serde(with = "jute::null_is_nul")]
     pub path: String,
     /// The new data.
     #[serde(with = "jute::buffer")]
@@ -86,6 +90,7 @@ pub struct SetData {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetAcl {
     /// The node.
+    #[serde(with = "jute::null_is_nul")]
     pub path: String,
     /// The new list.
     pub acl: Option<Vec<Acl>>,
@@ -97,6 +102,7 @@ pub struct SetAcl {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckVersion {
     /// The node.
+    #[serde(with = "jute::null_is_nul")]
     pub path: String,
     /// The version that it must have, -1 for any.
     pub version: i32,
@@ -208,8 +214,6 @@ impl Write {
                 let _: ([Option<String>; 3], i64) = Decoder::new(body).read()?;
                 Ok(Self::Reconfig)
             }
-            // A null path, which a multi cannot even be taken apart with.
-            OpCode::SetData | OpCode::SetAcl if body.starts_with(&[0xff; 4]) => Err(ErrorCode::BadArguments),
             _ => Self::read(op, &mut Decoder::new(body)),
         }
     }

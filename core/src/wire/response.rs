@@ -29,7 +29,7 @@ pub struct ReplyHeader {
     pub xid: i32,
     /// The last transaction that this server had applied; for an event the one that caused it.
     pub zxid: i64,
-    /// 0, or an [`ErrorCode`]: then no body follows.
+    /// 0, or an [`ErrorCode`]: then no body follows, except that of a multiRead.
     pub err: i32,
 }
 

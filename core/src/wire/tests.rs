@@ -159,6 +159,16 @@ proptest! {
     }
 
     #[test]
+    fn a_write_is_well_formed_if_it_decodes(bytes in bytes(), create in create(), ttl: i64, cut in 0..99_usize) {
+        let cut = jute::encode(&CreateTtl { create, ttl }).into_iter().rev().skip(cut).rev().collect();
+        for op in [OpCode::Create, OpCode::CreateTtl, OpCode::Delete, OpCode::SetData, OpCode::SetAcl] {
+            for body in [&bytes, &cut] {
+                prop_assert_eq!(is_well_formed(op, body), Write::decode(op, body).is_ok());
+            }
+        }
+    }
+
+    #[test]
     fn a_stream_gives_the_same_frames_however_it_is_cut(
         frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 0..8),
         pieces in prop::collection::vec(1..9_usize, 1..6),
@@ -305,9 +315,9 @@ fn frames_beyond_the_limit_and_negative_ones_end_the_stream() {
 }
 
 #[test]
-fn null_names_in_access_control_lists_are_empty() {
+fn null_names_in_access_control_lists_are_those_of_nobody() {
     let null = hex("00000001 ffffffff ffffffff");
-    let expected = Acl { perms: 1, id: Id { scheme: String::new(), id: String::new() } };
+    let expected = Acl { perms: 1, id: Id { scheme: String::new(), id: jute::NULL.into() } };
     assert_eq!(jute::decode(&null), Ok(expected.clone()));
     // Other formats carry them too.
     assert_eq!(crate::codec::decode(&crate::codec::encode(&expected)), Ok(expected));

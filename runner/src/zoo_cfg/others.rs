@@ -62,10 +62,16 @@ const OTHERS: &[(&str, Treatment)] = &[
     ("oraclePath", Refused("there is no oracle quorum")),
     ("portUnification", RefusedIfOn("there is no TLS between servers yet")),
     ("quorum.auth.", RefusedIfOn("there is no SASL between servers yet")),
-    ("readonlymode.enabled", RefusedIfOn("there is no read-only mode yet")),
+    (
+        "readonlymode.enabled",
+        NotYet("there is no read-only mode; a server without a quorum serves nobody"),
+    ),
     ("reconfigEnabled", NotYet("there is no reconfiguration yet; the servers of this file stay")),
     ("request_throttle_", NotYet("requests are not throttled")),
-    ("secureClientPort", Refused("there is no TLS yet: put a proxy in front, or use clientPort")),
+    (
+        "secureClientPort",
+        NotYet("there is no TLS, and nothing listens on this port: put a proxy in front of clientPort"),
+    ),
     ("secureClientPortAddress", NotYet("there is no TLS yet")),
     ("serializeLastProcessedZxid.enabled", Ignored("every snapshot names its last transaction")),
     ("serverCnxnFactory", Ignored("there is one implementation of connections")),
@@ -120,7 +126,7 @@ mod tests {
         assert_eq!(judged("localSessionsEnabled", "TRUE"), Severity::Error);
         assert_eq!(judged("localSessionsEnabled", "false"), Severity::Note);
         assert_eq!(judged("quorum.auth.enableSasl", "true"), Severity::Error);
-        assert_eq!(judged("secureClientPort", "2281"), Severity::Error);
+        assert_eq!(judged("dynamicConfigFile", "zoo.cfg.dynamic"), Severity::Error);
     }
 
     #[test]

@@ -32,16 +32,17 @@ pub enum Heard {
 /// `base` is its last zxid before. The order of what different clients hear is free.
 ///
 /// # Errors
-/// If a client hears something else than the conversation says; the error names the line of the file.
+/// If a client hears something else than the conversation says: at which line of the file, and what. The
+/// line behind the last is the end.
 pub fn replay(
     conversation: &Conversation,
     base: i64,
     mut server: impl FnMut(Said) -> Vec<Heard>,
-) -> Result<(), String> {
+) -> Result<(), (usize, String)> {
     let mut bindings = Bindings::new(base);
     let mut unread: BTreeMap<&str, VecDeque<Heard>> = BTreeMap::new();
     for step in &conversation.steps {
-        let at = |error: String| format!("line {}: {error}", step.line);
+        let at = |error: String| (step.line, error);
         let said = match &step.event {
             Event::Gets(client, frame) => match heard_by(&mut unread, client) {
                 Some(Heard::Frame(_, bytes)) => {
@@ -78,7 +79,10 @@ pub fn replay(
         }
     }
     match unread.into_values().flatten().next() {
-        Some(left) => Err(format!("the end: {left:?} is too much")),
+        Some(left) => {
+            let end = conversation.steps.last().map_or(0, |step| step.line) + 1;
+            Err((end, format!("{left:?} is too much")))
+        }
         None => Ok(()),
     }
 }
@@ -96,7 +100,7 @@ mod tests {
                         b is closed\n";
 
     /// A server that says the given things in its order, each after something is said.
-    fn answers(script: &[(usize, Heard)]) -> Result<(), String> {
+    fn answers(script: &[(usize, Heard)]) -> Result<(), (usize, String)> {
         let mut count = 0;
         replay(&parse(TEXT).expect("the text is right"), 0, |_| {
             count += 1;
@@ -142,11 +146,8 @@ mod tests {
         more.push((4, a(vec![4])));
         let mut late = good();
         late.push((6, Heard::Frame("b".to_owned(), vec![4])));
-        for (script, line) in
-            [(other, "line 5"), (silent, "line 5"), (unclosed, "line 9"), (more, "line 8"), (late, "the end")]
-        {
-            let error = answers(&script).expect_err(line);
-            assert!(error.starts_with(line), "{error}");
+        for (script, line) in [(other, 5), (silent, 5), (unclosed, 9), (more, 8), (late, 10)] {
+            assert_eq!(answers(&script).map_err(|(line, _)| line), Err(line));
         }
     }
 }

@@ -31,6 +31,8 @@ fn each_error_of_create_comes_before_those_after_it() {
     for _ in 0..2 {
         for (path, flags, acl, error) in [
             ("relative", 7, None, BadArguments),
+            (jute::NULL, 7, None, BadArguments),
+            (jute::NULL, 0, None, MarshallingError),
             ("relative", 5, None, BadArguments),
             ("relative", 0, None, BadArguments),
             ("", 2, open(), BadArguments),
@@ -92,14 +94,19 @@ fn a_time_to_live_has_at_most_forty_bits() {
 fn a_container_is_one_whatever_operation_asks_for_it() {
     let mut leader = Leader::default();
     let session = leader.session();
-    for (operation, path) in
-        [(OpCode::Create, "/a"), (OpCode::Create2, "/b"), (OpCode::CreateContainer, "/c")]
-    {
-        let change = leader.write(session, op(operation, &create_with(path, 4, "", open()))).unwrap();
+    for (operation, path, flags) in [
+        (OpCode::Create, "/a", 4),
+        (OpCode::Create2, "/b", 4),
+        (OpCode::CreateContainer, "/c", 4),
+        (OpCode::CreateContainer, "/plain", 0),
+        (OpCode::CreateContainer, "/ephemeral", 1),
+        (OpCode::CreateContainer, "/number", 3),
+    ] {
+        let change = leader.write(session, op(operation, &create_with(path, flags, "", open()))).unwrap();
         assert!(matches!(change, Change::Create { op: OpCode::CreateContainer, ephemeral: false, .. }));
     }
     leader.apply();
-    let other = op(OpCode::CreateContainer, &create_with("/d", 1, "", open()));
+    let other = op(OpCode::CreateContainer, &create_with("/d", 5, "", open()));
     leader.refuses(session, other, ErrorCode::BadArguments);
 }
 

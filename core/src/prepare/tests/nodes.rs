@@ -222,7 +222,7 @@ fn reconfiguration_is_switched_off() {
 fn a_null_path_is_no_path_where_zookeeper_looks_at_it() {
     let (mut leader, session) = with_nodes(Permissions::ALL);
     for operation in [OpCode::SetData, OpCode::SetAcl] {
-        let body = vec![0xff; 4];
+        let body = [vec![0xff; 8], vec![0; 4]].concat();
         leader.refuses(session, (operation, body), ErrorCode::BadArguments);
     }
     let body = [vec![0xff; 8], vec![0; 8]].concat();

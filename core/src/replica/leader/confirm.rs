@@ -5,6 +5,7 @@ use super::{Leader, Stage};
 use crate::identity::{ServerId, Zxid};
 use crate::io::ClientId;
 use crate::message::{LinkIncarnation, Message};
+use crate::mutated;
 use crate::replica::handler::Handler;
 use crate::replica::server::Server;
 use crate::replica::sessions::Owner;
@@ -83,9 +84,15 @@ impl Leader {
             let Stage::Broadcast(broadcast) = &self.stage else { return };
             let Some(question) = broadcast.questions.front() else { return };
             let (ping, who) = (question.ping, question.who);
-            let after = if matches!(who, Asker::Blank(..)) { Zxid::ZERO } else { question.after };
-            let confirmed = ping <= self.pings
-                && self.is_quorum(server, |learner| learner.is_counted() && learner.pinged >= ping);
+            let is_sync = matches!(who, Asker::Client(_) | Asker::Learner(..));
+            let after = match who {
+                Asker::Blank(..) => Zxid::ZERO,
+                _ if is_sync && mutated!(M125) => Zxid::ZERO,
+                _ => question.after,
+            };
+            let confirmed = is_sync && mutated!(M124)
+                || ping <= self.pings
+                    && self.is_quorum(server, |learner| learner.is_counted() && learner.pinged >= ping);
             if !confirmed || committed < after {
                 return;
             }

@@ -13,7 +13,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use zabrus_core::io::ClientId;
-use zabrus_core::wire::{Auth, ConnectRequest, Id, OpCode, PASSWORD_BYTES, RequestHeader, SessionId, xid};
+use zabrus_core::wire::{
+    Auth, ConnectRequest, Id, OpCode, PASSWORD_BYTES, RequestHeader, SessionId, is_well_formed, xid,
+};
 use zabrus_core::{Bytes, Duration, Instant, ServerId, Zxid, jute};
 
 use crate::clients::digest_id;
@@ -169,7 +171,10 @@ impl Ledger {
             acknowledged: self.acknowledged,
             at: now,
         };
-        if asked.op().is_some_and(|op| op.is_write() && op != OpCode::DeleteContainer) {
+        let is_passed_on = |op: OpCode| {
+            op.is_write() && op != OpCode::DeleteContainer && is_well_formed(op, &asked.body)
+        };
+        if asked.op().is_some_and(is_passed_on) {
             connection.writes.push_back(asked.clone());
         }
         connection.waiting.push_back(asked);

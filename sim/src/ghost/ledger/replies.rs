@@ -3,7 +3,7 @@
 use zabrus_core::io::ClientId;
 use zabrus_core::wire::{
     AddWatch, ConnectResponse, ErrorCode, OpCode, PathWatch, ReplyHeader, SessionId, SetWatches, SetWatches2,
-    WatcherType, xid,
+    WatcherType, is_well_formed, xid,
 };
 use zabrus_core::{Zxid, jute};
 
@@ -119,7 +119,11 @@ impl Ledger {
         if header.err != 0 {
             court.saw(Mark::RequestsRefused);
         }
-        let op = asked.op().filter(|op| !matches!(op, OpCode::Check | OpCode::DeleteContainer));
+        let op = asked.op().filter(|op| match op {
+            OpCode::Check => false,
+            OpCode::DeleteContainer => !is_well_formed(*op, &asked.body),
+            _ => true,
+        });
         let Some(op) = op else {
             let expected = (ErrorCode::Unimplemented.code(), &b""[..], true);
             let verdict = l_clients::answer(&asked.words(), zxid, header.err, body, expected);
@@ -194,6 +198,12 @@ impl Connection {
     ) -> Checked {
         let zxid = Zxid(header.zxid.cast_unsigned());
         let code = |answer: &Answer| answer.as_ref().err().map_or(0, |error| error.code());
+        // The server refuses it by itself, whatever it would be (client.md section 5).
+        if !is_well_formed(op, &asked.body) {
+            let expected = (ErrorCode::MarshallingError.code(), &[][..], body.is_empty());
+            let verdict = l_clients::answer(&asked.words(), zxid, header.err, body, expected);
+            return court.judge(Rule::L1, verdict);
+        }
         if op.is_write() {
             let done = self.answers.front().filter(|answer| answer.xid == asked.xid);
             let verdict = l_clients::committed(&asked.words(), zxid, done.map(|answer| answer.zxid));

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use zabrus_core::jute;
 use zabrus_core::wire::{Acl, ErrorCode, Id};
 
 /// Whether one of `identities` has one of the `wanted` permissions.
@@ -64,7 +65,8 @@ pub(super) fn stored(acl: Option<Vec<Acl>>, identities: &[Id]) -> Result<Vec<Acl
             _ => false,
         };
         if !valid {
-            return Err(ErrorCode::InvalidAcl);
+            let is_null = id == jute::NULL && matches!(scheme.as_str(), "world" | "ip" | "digest");
+            return Err(if is_null { ErrorCode::MarshallingError } else { ErrorCode::InvalidAcl });
         }
         list.push(entry);
     }

@@ -41,6 +41,12 @@ pub(super) fn check(draft: &Draft<'_>, path: &str, nodes: i64, bytes: i64) -> Re
         ancestor = parent(ancestor);
     };
     let text = limits.data.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+    let readable = |part: &str| {
+        part.trim_end_matches('=').split_once('=').is_some_and(|(_, value)| value.parse::<i64>().is_ok())
+    };
+    if !text.split([',', ';']).filter(|part| !part.is_empty()).all(readable) {
+        return Err(ErrorCode::MarshallingError);
+    }
     let (count, size) = usage(draft.model, ancestor, Zxid(u64::MAX));
     let exceeds =
         |key, used: i64, more: i64| more != 0 && limit(&text, key).is_some_and(|limit| used + more > limit);

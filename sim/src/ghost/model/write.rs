@@ -237,6 +237,7 @@ impl Draft<'_> {
             Write::Create { op, create, ttl } => self.create_node(request, op, create, ttl),
             Write::Delete(delete) => {
                 let path = delete.path;
+                demand(path != jute::NULL, ErrorCode::MarshallingError)?;
                 let fits = path.contains('/') && !path.contains('\0') && !SYSTEM.contains(&path.as_str());
                 demand(fits, ErrorCode::BadArguments)?;
                 self.permitted(request, parent(&path), Permissions::DELETE)?;
@@ -295,6 +296,7 @@ impl Draft<'_> {
             demand((1..=TTL_MAX).contains(&ttl), ErrorCode::BadArguments)?;
         }
         let mut path = create.path;
+        demand(path != jute::NULL, ErrorCode::MarshallingError)?;
         demand(path.contains('/') && !path.contains('\0'), ErrorCode::BadArguments)?;
         let acl = self.stored_acl(request, create.acl)?;
         let above = self.permitted(request, parent(&path), Permissions::CREATE)?;
