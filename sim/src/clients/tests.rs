@@ -190,7 +190,9 @@ fn random_requests_mean_the_same_to_the_core_and_to_the_model() {
         }
     }
     let seen: Vec<&str> = kinds.keys().map(String::as_str).collect();
-    for wanted in ["-5", "-6", "-8", "-101", "-102", "-103", "-108", "-110", "-111", "-112", "-114", "-125"] {
+    for wanted in
+        ["-5", "-6", "-8", "-101", "-102", "-103", "-108", "-110", "-111", "-112", "-114", "-123", "-125"]
+    {
         assert!(seen.contains(&wanted), "error {wanted} was never seen: {kinds:?}");
     }
     assert!(kinds.values().all(|count| *count > 0) && seen.len() > 30, "{kinds:?}");

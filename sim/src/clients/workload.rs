@@ -285,7 +285,10 @@ impl Workload<'_> {
             0 => Ask { op: 99, body: Vec::new(), watch: None },
             1 => self.check(),
             2 => Ask::new(OpCode::DeleteContainer, jute::encode(&PathOnly { path: self.path().into() })),
-            3 => Ask::new(OpCode::Reconfig, Vec::new()),
+            3 => Ask::new(
+                OpCode::Reconfig,
+                jute::encode(&(None::<String>, None::<String>, None::<String>, -1i64)),
+            ),
             4 => Ask::new(OpCode::Create, create("/x", 7)),
             5 => Ask::new(OpCode::CreateContainer, create("/x", 0)),
             6 => Ask::new(OpCode::Create, create("relative", 0)),

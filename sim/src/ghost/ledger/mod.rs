@@ -171,9 +171,8 @@ impl Ledger {
             acknowledged: self.acknowledged,
             at: now,
         };
-        let is_passed_on = |op: OpCode| {
-            op.is_write() && op != OpCode::DeleteContainer && is_well_formed(op, &asked.body)
-        };
+        let is_passed_on =
+            |op: OpCode| op.is_write() && op != OpCode::DeleteContainer && is_well_formed(op, &asked.body);
         if asked.op().is_some_and(is_passed_on) {
             connection.writes.push_back(asked.clone());
         }
