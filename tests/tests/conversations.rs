@@ -88,7 +88,10 @@ fn spell(frame: &Frame) -> Vec<u8> {
 
 /// Replays a conversation against a server that says what stands in it, but for the answer number
 /// `altered`, in which one bit differs.
-fn with_a_server_of_its_own(conversation: &Conversation, altered: Option<usize>) -> Result<(), (usize, String)> {
+fn with_a_server_of_its_own(
+    conversation: &Conversation,
+    altered: Option<usize>,
+) -> Result<(), (usize, String)> {
     let mut steps: VecDeque<_> = conversation.steps.iter().map(|step| &step.event).collect();
     let mut answers = 0;
     replay(conversation, BASE, |said| {

@@ -97,7 +97,8 @@ impl Ballot {
         self.state = Some(SenderState::Looking);
         self.counted = self.is_voter() && (candidacy.may_vote || mutated!(M64));
         // A voter of weight 0 votes, but proposes nobody of its own (zab.md section 12).
-        self.own = (self.counted && self.ensemble.may_lead(self.id)).then_some(Vote {
+        let stands = self.counted && candidacy.stands && self.ensemble.may_lead(self.id);
+        self.own = stands.then_some(Vote {
             peer_epoch: candidacy.current_epoch,
             zxid: candidacy.last_zxid,
             leader: self.id,

@@ -30,6 +30,8 @@ pub struct Candidacy {
     pub last_zxid: Zxid,
     /// It has a vote: not an observer, and not a server whose data are gone (ZOOKEEPER-2325).
     pub may_vote: bool,
+    /// Whether it proposes itself. One that does not votes for the best of the others.
+    pub stands: bool,
 }
 
 /// What an election wants done.

@@ -51,7 +51,7 @@ pub struct Replica {
     election: Election,
     votes: NewestVotes,
     votes_sent: u64,
-    /// It could not lead although it was elected: until then it leaves elections to the others.
+    /// It could not lead although it was elected: until then it votes for the others only.
     abstains_until: Option<Instant>,
     role: State,
 }
@@ -463,11 +463,11 @@ impl Replica {
         if self.abstains_until.is_some_and(|end| end <= self.server.time()) && !mutated!(Z05) {
             self.abstains_until = None;
         }
-        let may_vote = self.abstains_until.is_none()
-            && self.server.is_voter()
-            && matches!(epochs.standing, Standing::Sound | Standing::Torn(_));
+        let stands = self.abstains_until.is_none();
+        let may_vote =
+            self.server.is_voter() && matches!(epochs.standing, Standing::Sound | Standing::Torn(_));
         let (current_epoch, last_zxid) = epochs.rank(self.server.claimed_last().zxid);
-        self.election.look(self.server.time(), Candidacy { current_epoch, last_zxid, may_vote });
+        self.election.look(self.server.time(), Candidacy { current_epoch, last_zxid, may_vote, stands });
         true
     }
 

@@ -273,8 +273,10 @@ impl Clients {
         *self.by_address.entry(address.ip()).or_default() += 1;
         self.deadlines.insert((now + SILENCE, number));
         let stage = Stage::Fresh;
-        self.connections
-            .insert(number, Connection { channel, address, stage, stalled: false, paused: false, received: 0, sent: 0 });
+        self.connections.insert(
+            number,
+            Connection { channel, address, stage, stalled: false, paused: false, received: 0, sent: 0 },
+        );
     }
 
     fn take_frames(&mut self, number: u64, inputs: &mut Vec<Input>) -> Result<(), crate::channel::Broken> {

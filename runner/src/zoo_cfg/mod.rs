@@ -242,10 +242,9 @@ fn client(keys: &mut Keys, own_line: Option<HostPort>, tick: u64) -> Option<Clie
         0 => "any number of connections".into(),
         n => format!("at most {n} connections"),
     });
-    let frame_limit =
-        keys.number("jute.maxbuffer", 0xf_ffff, 1..=LARGEST_FRAME, |n| {
-            format!("a request of more than {n} bytes closes its connection")
-        });
+    let frame_limit = keys.number("jute.maxbuffer", 0xf_ffff, 1..=LARGEST_FRAME, |n| {
+        format!("a request of more than {n} bytes closes its connection")
+    });
     let backlog = keys.take("clientPortListenBacklog").map_or(-1, |entry| {
         keys.note(&entry, "the system's own limit for waiting connections is used");
         entry.value.parse().unwrap_or(-1)

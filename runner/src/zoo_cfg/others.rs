@@ -62,10 +62,7 @@ const OTHERS: &[(&str, Treatment)] = &[
     ("oraclePath", Refused("there is no oracle quorum")),
     ("portUnification", RefusedIfOn("there is no TLS between servers yet")),
     ("quorum.auth.", RefusedIfOn("there is no SASL between servers yet")),
-    (
-        "readonlymode.enabled",
-        NotYet("there is no read-only mode; a server without a quorum serves nobody"),
-    ),
+    ("readonlymode.enabled", NotYet("there is no read-only mode; a server without a quorum serves nobody")),
     ("reconfigEnabled", NotYet("there is no reconfiguration yet; the servers of this file stay")),
     ("request_throttle_", NotYet("requests are not throttled")),
     (

@@ -20,7 +20,7 @@ const SECOND: Duration = Duration::from_seconds(1);
 
 fn candidacy(epoch: u32, counter: u32) -> Candidacy {
     let current_epoch = Epoch(epoch);
-    Candidacy { current_epoch, last_zxid: Zxid::new(current_epoch, counter), may_vote: true }
+    Candidacy { current_epoch, last_zxid: Zxid::new(current_epoch, counter), may_vote: true, stands: true }
 }
 
 fn vote(epoch: u32, counter: u32, leader: u64) -> Vote {
