@@ -1,5 +1,5 @@
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream as Blocking};
+use std::net::{Ipv4Addr, Shutdown, TcpStream as Blocking};
 
 use mio::{Events, Poll};
 
@@ -90,6 +90,10 @@ fn frame(client: u64, bytes: &[u8]) -> Input {
     Input::ClientFrame { client: ClientId(client), bytes: bytes.into() }
 }
 
+fn connected(client: u64) -> Input {
+    Input::ClientConnected { client: ClientId(client), address: IpAddr::V4(Ipv4Addr::LOCALHOST) }
+}
+
 fn gone(client: u64) -> Input {
     Input::ClientGone { client: ClientId(client) }
 }
@@ -103,8 +107,8 @@ fn frames_reach_the_core_whole_and_in_order_and_the_end_after_them() {
         door.turn();
     }
     drop(stream);
-    door.turn_until(|door| (door.inputs.len() == 3).then_some(()));
-    assert_eq!(door.inputs, [frame(1, b"abc"), frame(1, b"d"), gone(1)]);
+    door.turn_until(|door| (door.inputs.len() == 4).then_some(()));
+    assert_eq!(door.inputs, [connected(1), frame(1, b"abc"), frame(1, b"d"), gone(1)]);
     assert_eq!(door.clients.connections().len(), 0);
     assert!(door.clients.by_address.is_empty());
 }
@@ -144,7 +148,7 @@ fn after_the_first_frame_a_word_is_a_length_and_far_too_long() {
     let mut stream = door.knock();
     stream.write_all(b"\0\0\0\x01aruok").expect("sent");
     assert_eq!(door.read_to_end(&stream), b"");
-    assert_eq!(door.inputs, [frame(1, b"a"), gone(1)]);
+    assert_eq!(door.inputs, [connected(1), frame(1, b"a"), gone(1)]);
     assert_eq!(door.questions, []);
 }
 
@@ -156,11 +160,11 @@ fn a_frame_beyond_jute_maxbuffer_closes_the_connection_without_an_answer() {
         stream.write_all(&length.to_be_bytes()).expect("sent");
         stream.write_all(&[7; 10]).expect("sent");
         if accepted {
-            door.turn_until(|door| (door.inputs == [frame(1, &[7; 10])]).then_some(()));
+            door.turn_until(|door| (door.inputs == [connected(1), frame(1, &[7; 10])]).then_some(()));
         } else {
             assert_eq!(door.read_to_end(&stream), b"", "{length}");
             assert!(
-                !door.inputs[1..].iter().any(|input| matches!(input, Input::ClientFrame { .. })),
+                !door.inputs[2..].iter().any(|input| matches!(input, Input::ClientFrame { .. })),
                 "{length}"
             );
         }
@@ -187,7 +191,7 @@ fn a_connection_that_says_nothing_is_closed_after_a_while_and_one_that_talks_is_
     let silent = door.knock();
     let mut talking = door.knock();
     talking.write_all(b"\0\0\0\x01a").expect("sent");
-    door.turn_until(|door| (door.inputs.len() == 1 && door.clients.connections().len() == 2).then_some(()));
+    door.turn_until(|door| (door.inputs.len() == 2 && door.clients.connections().len() == 2).then_some(()));
     let late = door.clock.monotonic() + SILENCE;
     assert!(door.clients.deadline() <= late);
     door.clients.advance(door.poll.registry(), late, &mut door.inputs);
@@ -208,7 +212,7 @@ fn what_was_sent_before_a_close_arrives() {
     assert!(received.ends_with(&big));
     drop(stream);
     door.turn_until(|door| (door.clients.connections().len() == 0).then_some(()));
-    assert_eq!(door.inputs, [frame(1, b"a")], "the core closed it, and needs not be told");
+    assert_eq!(door.inputs, [connected(1), frame(1, b"a")], "the core closed it, and needs not be told");
 }
 
 #[test]
@@ -226,13 +230,13 @@ fn a_client_that_does_not_read_is_not_listened_to_and_holds_up_nobody() {
     for _ in 0..20 {
         door.turn();
     }
-    assert_eq!(door.inputs, [frame(2, b"c")]);
-    let mut left = (32 << 20) + 4;
+    assert_eq!(door.inputs, [connected(2), frame(2, b"c")]);
+    let mut left = 32 << 20;
     door.turn_until(|door| {
         left -= slow.read(&mut [0; 1 << 16]).unwrap_or(0);
-        (left == 0 && door.inputs.len() == 2).then_some(())
+        (left == 0 && door.inputs.len() == 3).then_some(())
     });
-    assert_eq!(door.inputs[1], frame(1, b"b"), "it is heard again when it has read");
+    assert_eq!(door.inputs[2], frame(1, b"b"), "it is heard again when it has read");
 }
 
 #[test]

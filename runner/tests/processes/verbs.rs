@@ -98,11 +98,11 @@ fn check_config_explains_every_line_and_fails_on_an_error() {
         text.contains("one tick is 500 ms") && text.contains("server 2, this server, participant"),
         "{text}"
     );
-    let broken = fs::read_to_string(&server.zoo_cfg).expect("a file") + "secureClientPort=2281\n";
+    let broken = fs::read_to_string(&server.zoo_cfg).expect("a file") + "dynamicConfigFile=zoo.cfg.dynamic\n";
     fs::write(&server.zoo_cfg, broken).expect("written");
     let (code, text) = server.verb("check-config");
     assert_eq!(code, Some(2));
-    assert!(text.contains("ERROR: remove secureClientPort"), "{text}");
+    assert!(text.contains("ERROR: remove dynamicConfigFile"), "{text}");
     assert_eq!(server.verb("start-foreground").0, Some(2));
 }
 

@@ -36,7 +36,7 @@ use zabrus_core::{Duration, Instant, Position, ServerId};
 
 use crate::checks::{
     Rule, Verdict, b15_equal_states, n03_ephemeral_owners, n06_eventual_expiry, n12_equal_sessions,
-    v07_minority_leader, w_events,
+    v07_minority_leader, w01_events,
 };
 use crate::clients::{Act, Received};
 use crate::counters::{Counters, Mark};
@@ -228,7 +228,7 @@ impl Ghost {
             closed.is_some_and(|at| self.now.since(at) > Duration::from_seconds(10))
         };
         let dead = watches.data_watches().map(|(_, id)| id).find(old);
-        self.judge(Rule::W6, server, w_events::held(dead))
+        self.judge(Rule::W6, server, w01_events::held(dead))
     }
 
     /// V7, for a serving leader that nothing could reach for so long from enough others to be a quorum.

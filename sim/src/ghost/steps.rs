@@ -74,6 +74,24 @@ impl Ghost {
         }
     }
 
+    /// Whether an input is of another link, epoch or life, so that it must have no effect.
+    #[must_use]
+    pub fn is_stale(&self, server: ServerId, input: &Input) -> bool {
+        let ServerFacts { life, status, .. } = &self.servers[&server];
+        match input {
+            Input::Disk(done) => life.storage.is_some_and(|storage| storage != done.id.incarnation),
+            Input::Frame { peer, bytes, .. } => match Frame::decode(bytes) {
+                Ok(Frame::Data { link, message, .. }) => {
+                    let own = status.and_then(|status| status.epoch);
+                    let another = own.is_some() && message.epoch().is_some_and(|epoch| Some(epoch) != own);
+                    life.open.get(peer) != Some(&link) || another
+                }
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     /// A leader gets a sign of life of sessions, now.
     fn heard_of(&mut self, server: ServerId, sessions: impl IntoIterator<Item = SessionId>) {
         let now = self.now;

@@ -25,7 +25,8 @@ pub(super) enum Asker {
     /// A client of this server that wants to be up to date, by the number of its question.
     Client(u64),
     /// A client whose session is unknown or ending: it may be told so when that is certain.
-    Gone(Owner, SessionId),
+    /// On a later link of its server nobody waits for that.
+    Gone(Owner, SessionId, Option<LinkIncarnation>),
     /// A learner with a `sync`. On a later link its number means something else.
     Learner(ServerId, LinkIncarnation, u64),
     /// A learner that had forgotten its promises: it may serve when a quorum without it still
@@ -53,7 +54,8 @@ impl Leader {
         if broadcast.sessions.attach(now, session, timeout, owner) {
             self.attached(server, owner, session, timeout, true);
         } else {
-            self.ask(server, Asker::Gone(owner, session));
+            let link = self.learners.get(&owner.server).map(|handler| handler.link.incarnation);
+            self.ask(server, Asker::Gone(owner, session, link));
         }
     }
 
@@ -63,9 +65,7 @@ impl Leader {
             return server.clients.attached(client, session, lives, &mut server.outputs);
         }
         let epoch = self.epoch;
-        if let Some(handler) = self.learners.get_mut(&owner.server)
-            && handler.link.incarnation.boot == owner.boot
-        {
+        if let Some(handler) = self.learners.get_mut(&owner.server) {
             handler.send(server, Message::Revalidate { epoch, client, session, timeout, lives: Some(lives) });
         }
     }
@@ -101,7 +101,11 @@ impl Leader {
             }
             match who {
                 Asker::Client(number) => server.clients.synced(number, committed),
-                Asker::Gone(owner, session) => self.attached(server, owner, session, 0, false),
+                Asker::Gone(owner, session, link) => {
+                    if link.is_none_or(|link| self.linked(owner.server, link).is_some()) {
+                        self.attached(server, owner, session, 0, false);
+                    }
+                }
                 Asker::Blank(peer, link) => {
                     if self.linked(peer, link).is_some() {
                         self.let_in(server, peer);

@@ -9,7 +9,7 @@ use zabrus_core::{Zxid, jute};
 
 use super::watches::{CHILD, DATA, PERSISTENT, RECURSIVE, Watches, kinds};
 use super::{Asked, Connection, Ledger};
-use crate::checks::{Rule, l_clients, n10_password, w_events, w07_rearmed};
+use crate::checks::{Rule, l_clients, n10_password, w01_events, w07_rearmed};
 use crate::clients::Received;
 use crate::counters::Mark;
 use crate::ghost::Checked;
@@ -149,7 +149,7 @@ impl Connection {
             .watches
             .missing()
             .map(|due| format!("the event {:?} of {} by {}", due.event, due.path, due.zxid));
-        court.judge(Rule::W3, w_events::before_data(zxid, missing.as_deref()))
+        court.judge(Rule::W3, w01_events::before_data(zxid, missing.as_deref()))
     }
 
     fn event(
@@ -172,11 +172,11 @@ impl Connection {
             return Ok(());
         }
         let zxid = Zxid(zxid.cast_unsigned());
-        court.judge(Rule::W4, w_events::order(self.seen, zxid, &words))?;
+        court.judge(Rule::W4, w01_events::order(self.seen, zxid, &words))?;
         court.judge(Rule::L2, l_clients::shown(zxid, committed))?;
         self.watches.advance(model, zxid, &self.identities);
         let (heard, of_close) = self.watches.heard(zxid, event, path);
-        let (rule, verdict) = w_events::event(heard, &words);
+        let (rule, verdict) = w01_events::event(heard, &words);
         court.judge(rule, verdict)?;
         for rule in [Rule::W2, Rule::W5, Rule::W6] {
             court.counters.checked(rule);

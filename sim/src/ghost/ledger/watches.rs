@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use zabrus_core::Zxid;
 use zabrus_core::wire::{EventType, Id, SetWatches2};
 
-use crate::checks::w_events::Heard;
+use crate::checks::w01_events::Heard;
 use crate::ghost::model::{Model, Trigger, own, parent, permits};
 
 /// Kinds of watches; each is a bit.
