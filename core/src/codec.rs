@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// No record larger than this can be decoded, in bytes, and decoding never allocates beyond it.
-/// Whoever builds records bounds them ([`crate::service::REQUEST_LIMIT`]).
+/// Whoever builds records bounds them ([`crate::wire::FRAME_LIMIT`]).
 pub const RECORD_LIMIT: usize = 64 << 20;
 
 /// Bytes that are not the record they should be.

@@ -118,7 +118,7 @@ impl<'a> Node<'a> {
         &self.slot.stat
     }
 
-    /// The CRC-32 with which the node's digest begins ([`digest_prefix`]).
+    /// The CRC-32 with which the node's digest begins ([`super::digest_prefix`]).
     #[must_use]
     pub fn digest_prefix(&self) -> u32 {
         self.slot.prefix

@@ -30,7 +30,7 @@ pub struct Node {
     /// How many children were ever created: what is stored, not what clients see.
     pub cversion: i32,
     pub aversion: i32,
-    /// A session, [`CONTAINER`], or [`TTL`] with a time; 0 for a plain node.
+    /// A session, the mark of a container, or that of a time to live with the time; 0 for a plain node.
     pub owner: i64,
     /// How many children there are.
     pub children: i32,
