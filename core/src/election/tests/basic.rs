@@ -53,6 +53,16 @@ fn observers_and_blank_servers_follow_and_are_not_counted() {
 }
 
 #[test]
+fn a_server_that_does_not_stand_votes_for_the_best_of_the_others() {
+    // Seed 3379: without its vote there is no quorum.
+    let mut world = world(2, 0);
+    world.candidacies.insert(2, Candidacy { stands: false, ..candidacy(9, 9) });
+    world.start_all();
+    world.run(SECOND.times(6));
+    assert!(world.agrees_on(1));
+}
+
+#[test]
 fn a_server_without_a_quorum_asks_ever_more_rarely() {
     let mut world = world(5, 0);
     world.start(1);

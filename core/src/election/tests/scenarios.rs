@@ -223,6 +223,16 @@ fn a_blank_server_follows_but_is_not_counted() {
 }
 
 #[test]
+fn a_server_that_does_not_stand_votes_for_the_best_of_the_others() {
+    // Seed 3379: without its vote there is no quorum.
+    let mut world = World::new(2, 0);
+    world.candidacies.insert(2, Candidacy { stands: false, ..candidacy(9, 9) });
+    world.start_all();
+    world.run(SECOND.times(6));
+    assert!(world.agrees_on(1));
+}
+
+#[test]
 fn a_blank_server_counts_again_when_it_was_synchronized() {
     let mut world = World::new(3, 0);
     world.candidacies.insert(3, Candidacy { may_vote: false, ..candidacy(0, 0) });

@@ -1,4 +1,4 @@
-//! How fast the core is alone, on one processor: `cargo run --release -p zabrus-core --example speed`.
+//! How fast the core is alone, on one processor: `cargo run --release -p zabrus-core --example requests`.
 //!
 //! Three replicas in one process, whose network and disks cost nothing: what is measured is the
 //! protocol, the state machine and the codecs of messages between them (sent as bytes), not
