@@ -94,6 +94,8 @@ pub(super) struct Life {
     pub(super) repaired: bool,
     /// The links that it asked for or granted, by peer.
     pub(super) open: BTreeMap<ServerId, LinkIncarnation>,
+    /// The last frame of each link that came in its turn, by peer.
+    pub(super) arrived: BTreeMap<ServerId, (LinkIncarnation, u64)>,
     /// Notifications received since it last decided.
     pub(super) heard: Vec<(ServerId, Notification)>,
     /// Round and vote of the present look, and how it moved between equal votes.

@@ -56,17 +56,26 @@ impl Ghost {
         }
         let Input::Frame { peer, bytes, .. } = input else { return };
         let Ok(frame) = Frame::decode(bytes) else { return };
-        let ServerFacts { life, status, .. } = self.facts(server);
+        let ServerFacts { life, status, config, .. } = self.facts(server);
         match frame {
             Frame::Vote { notification, .. } => life.heard.push((*peer, notification)),
-            Frame::Data { link, message, .. } => {
+            Frame::Data { link, message, sequence, .. } => {
                 let sessions = evidence(&message);
                 let own = status.and_then(|status| status.epoch);
                 life.foreign = life.open.get(peer) != Some(&link);
                 let another = own.is_some() && message.epoch().is_some_and(|epoch| Some(epoch) != own);
+                let arrived = life.arrived.entry(*peer).or_insert((link, 0));
+                if arrived.0 != link {
+                    *arrived = (link, 0);
+                }
+                // A frame behind a gap breaks the link, and says nothing.
+                let is_next = sequence == arrived.1 + 1 || !config.link_checks;
+                if !life.foreign && is_next {
+                    arrived.1 = sequence;
+                }
                 if life.foreign || another {
                     life.no_effect = Some(Rule::Y12);
-                } else {
+                } else if is_next {
                     self.heard_of(server, sessions);
                 }
             }
