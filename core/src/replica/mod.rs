@@ -52,7 +52,7 @@ pub struct Replica {
     votes: NewestVotes,
     votes_sent: u64,
     /// It could not lead although it was elected: until then it votes for the others only.
-    abstains_until: Option<Instant>,
+    stands_again_at: Option<Instant>,
     role: State,
 }
 
@@ -138,7 +138,7 @@ impl Replica {
             election,
             votes: NewestVotes::default(),
             votes_sent: 0,
-            abstains_until: None,
+            stands_again_at: None,
             role,
         };
         replica.announce();
@@ -191,7 +191,7 @@ impl Replica {
         let role = match &self.role {
             State::Settling { started: true, not_before } if self.server.storage.is_settled() => *not_before,
             State::Settling { .. } => Instant::NEVER,
-            State::Looking => self.abstains_until.unwrap_or(Instant::NEVER),
+            State::Looking => self.stands_again_at.unwrap_or(Instant::NEVER),
             State::Learning(learner) => learner.deadline(),
             State::Leading(leader) => leader.deadline(),
             State::Halted => return Instant::NEVER,
@@ -288,9 +288,9 @@ impl Replica {
         };
         self.or_leave(step);
         if matches!(self.role, State::Looking)
-            && self.abstains_until.is_some_and(|end| end <= self.server.time())
+            && self.stands_again_at.is_some_and(|end| end <= self.server.time())
         {
-            self.abstains_until = None;
+            self.stands_again_at = None;
             self.election.leave();
             self.role = State::Settling { started: true, not_before: self.server.time() };
         }
@@ -405,7 +405,7 @@ impl Replica {
         if role == Role::Leading && phase == Phase::Discovery && in_doubt && !mutated!(Z04) {
             let others =
                 self.server.ticks(self.server.config.init_limit) + self.server.config.election_backoff_max;
-            self.abstains_until = Some(self.server.time() + others);
+            self.stands_again_at = Some(self.server.time() + others);
         }
         match core::mem::replace(&mut self.role, State::Halted) {
             State::Learning(learner) => learner.hang_up(&mut self.server),
@@ -460,10 +460,10 @@ impl Replica {
         self.role = State::Looking;
         self.announce();
         let epochs = self.server.storage.epochs();
-        if self.abstains_until.is_some_and(|end| end <= self.server.time()) && !mutated!(Z05) {
-            self.abstains_until = None;
+        if self.stands_again_at.is_some_and(|end| end <= self.server.time()) && !mutated!(Z05) {
+            self.stands_again_at = None;
         }
-        let stands = self.abstains_until.is_none();
+        let stands = self.stands_again_at.is_none();
         let may_vote =
             self.server.is_voter() && matches!(epochs.standing, Standing::Sound | Standing::Torn(_));
         let (current_epoch, last_zxid) = epochs.rank(self.server.claimed_last().zxid);

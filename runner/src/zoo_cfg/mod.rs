@@ -168,6 +168,11 @@ fn settings(keys: &mut Keys, myid: impl FnOnce(&Path) -> Result<Option<String>, 
         core.service = service(keys, client, tick);
         core.service.ensemble_text = ensemble::text(&members.servers);
     }
+    // What is wrong with a line was said there; this finds what no line alone can know.
+    let has_error = keys.remarks.iter().any(|remark| remark.severity == Severity::Error);
+    if let (false, Err(error)) = (has_error, core.validate()) {
+        keys.remark(None, Severity::Error, error.to_string());
+    }
     others::explain(keys);
     let (data_directory, client, members) = (data_directory?, client?, members?);
     Some(Settings {
