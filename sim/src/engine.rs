@@ -3,6 +3,7 @@
 use zabrus_core::replica::Status;
 use zabrus_core::{Instant, ServerId};
 
+use crate::case::Case;
 use crate::fault::{DiskFault, Fault};
 use crate::grid::TraceLine;
 use crate::report::{Outcome, RunReport};
@@ -25,6 +26,12 @@ pub trait Engine: Sync {
     /// Plays the random run of a seed.
     fn swarm(&self, seed: u64, watch: Watch) -> RunReport;
 
+    /// Plays the random run of a seed, and writes it down.
+    fn write_down(&self, seed: u64) -> (RunReport, Case);
+
+    /// Plays what is written down.
+    fn case(&self, case: &Case, watch: Watch) -> RunReport;
+
     /// Plays a scenario.
     fn scenario(&self, scenario: &Scenario, seed: u64, watch: Watch) -> RunReport;
 }
@@ -35,6 +42,14 @@ pub struct Simulator;
 impl Engine for Simulator {
     fn swarm(&self, seed: u64, watch: Watch) -> RunReport {
         world::play(swarm::draw(seed), seed, watch == Watch::On)
+    }
+
+    fn write_down(&self, seed: u64) -> (RunReport, Case) {
+        world::write_down(swarm::draw(seed), seed)
+    }
+
+    fn case(&self, case: &Case, watch: Watch) -> RunReport {
+        world::play_case(case, watch == Watch::On)
     }
 
     fn scenario(&self, scenario: &Scenario, seed: u64, watch: Watch) -> RunReport {

@@ -355,6 +355,53 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// The servers whose disks or machines this harms.
+    pub fn harmed(&self) -> BTreeSet<ServerId> {
+        match self {
+            Self::Wipe(server) | Self::Disk { server, .. } => [*server].into(),
+            Self::SwapDisks(one, other) => [*one, *other].into(),
+            Self::PowerLoss(servers) => servers.clone(),
+            _ => BTreeSet::new(),
+        }
+    }
+
+    /// What is left of this in a world without this server, if anything is.
+    #[must_use]
+    pub fn without(&self, gone: ServerId) -> Option<Self> {
+        let left = |directions: &[Direction]| -> Option<Vec<Direction>> {
+            let both_there = |(from, to): &&Direction| *from != gone && *to != gone;
+            let left: Vec<Direction> = directions.iter().filter(both_there).copied().collect();
+            (!left.is_empty()).then_some(left)
+        };
+        Some(match self {
+            Self::PowerLoss(servers) => {
+                let left: BTreeSet<ServerId> = servers.iter().copied().filter(|id| *id != gone).collect();
+                return (!left.is_empty()).then_some(Self::PowerLoss(left));
+            }
+            Self::Partition { shape, blocked } => Self::Partition { shape: *shape, blocked: left(blocked)? },
+            Self::Block(blocked) => Self::Block(left(blocked)?),
+            Self::Unblock(blocked) => Self::Unblock(left(blocked)?),
+            Self::Heal => Self::Heal,
+            Self::Crash(server)
+            | Self::Outage(server)
+            | Self::Start(server)
+            | Self::Pause(server)
+            | Self::Resume(server)
+            | Self::Wipe(server)
+            | Self::Disk { server, .. }
+            | Self::WallJump { server, .. }
+            | Self::Drift { server, .. } => return (*server != gone).then(|| self.clone()),
+            Self::SwapDisks(one, other)
+            | Self::BreakLink(one, other)
+            | Self::Clog { from: one, to: other, .. }
+            | Self::Elect { server: one, leader: other } => {
+                return (*one != gone && *other != gone).then(|| self.clone());
+            }
+        })
+    }
+}
+
 impl DiskFault {
     /// The kind under which this counts; `None` if it only ends another fault.
     #[must_use]

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod assertion;
+pub mod case;
 pub mod checks;
 pub mod cli;
 pub mod clients;
@@ -25,6 +26,7 @@ pub mod scenario;
 pub mod schedule;
 pub mod server;
 pub mod settings;
+pub mod shrink;
 pub mod swarm;
 pub mod trace;
 pub mod units;

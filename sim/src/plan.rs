@@ -4,11 +4,12 @@
 //! bytes of so many voters that the others are no quorum. Where the run expects
 //! liveness, it ends each fault it begins, at the latest in [`Plan::heal`]; elsewhere some last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use zabrus_core::config::ElectionAlgorithm;
 use zabrus_core::{Duration, Instant, ServerId};
 
+use crate::case::{Case, Incident, TimedFault};
 use crate::fault::{DiskFault, Fault, FaultKind};
 use crate::random::Random;
 use crate::settings::{FaultRate, Settings};
@@ -59,8 +60,14 @@ pub struct Plan {
     /// A kind that waits for a server that writes, and how often it still looks.
     waiting: Option<(FaultKind, u32)>,
     /// What happens later, to end a fault or to go on with it.
-    later: BTreeMap<(Instant, u64), Vec<Fault>>,
+    later: BTreeMap<(Instant, u64), (usize, Vec<Fault>)>,
     scheduled: u64,
+    /// What it did so far; those that only begin have no steps yet.
+    incidents: Vec<Incident>,
+    /// What to do at the end of the faulty time, if that is decided.
+    cures: Option<Vec<Fault>>,
+    /// Incidents that were written down and must not happen here.
+    refused: BTreeSet<usize>,
 }
 
 impl Plan {
@@ -76,9 +83,13 @@ impl Plan {
             waiting: None,
             later: BTreeMap::new(),
             scheduled: 0,
+            incidents: Vec::new(),
+            cures: None,
+            refused: BTreeSet::new(),
         };
         if !settings.start_all {
             for server in settings.ensemble.members.keys() {
+                plan.incident(None);
                 let at = Instant::default() + plan.ticks_percent(0, 500);
                 plan.later(at, vec![Fault::Start(*server)]);
             }
@@ -92,6 +103,36 @@ impl Plan {
         plan
     }
 
+    /// The adversary that does what is written down, except for what would now harm more disks
+    /// than a plan may.
+    #[must_use]
+    pub fn written_down(case: &Case) -> Self {
+        let nothing_of_its_own = Settings {
+            faults: Vec::new(),
+            election: ElectionAlgorithm::default(),
+            start_all: true,
+            ..case.settings.clone()
+        };
+        let mut plan = Self::new(&nothing_of_its_own, Random::stream(case.seed, "faults"));
+        for Incident { kind, steps } in &case.incidents {
+            let incident = plan.incident(*kind);
+            for TimedFault { at, fault } in steps {
+                plan.scheduled += 1;
+                plan.later.insert((*at, plan.scheduled), (incident, vec![fault.clone()]));
+            }
+        }
+        plan.cures = Some(case.cures.clone());
+        plan
+    }
+
+    /// Writes down what this plan did.
+    #[must_use]
+    pub fn write_down(mut self, settings: Settings, seed: u64) -> Case {
+        let cures = self.heal();
+        self.incidents.retain(|incident| !incident.steps.is_empty());
+        Case { seed, settings, incidents: self.incidents, cures }
+    }
+
     /// When [`Plan::step`] is wanted.
     #[must_use]
     pub fn due(&self) -> Instant {
@@ -103,26 +144,37 @@ impl Plan {
     pub fn step(&mut self, observation: &Observation) -> Vec<Fault> {
         let now = observation.now;
         self.budget.observe(observation);
-        let mut faults = Vec::new();
+        let mut due = Vec::new();
         while let Some(entry) = self.later.first_entry().filter(|entry| entry.key().0 <= now) {
-            faults.extend(entry.remove());
+            due.push(entry.remove());
         }
         if self.next_election <= now {
             self.next_election = now + self.ticks_percent(20, 200);
-            faults.extend(self.election(observation));
+            due.push((self.incident(Some(FaultKind::Elect)), self.election(observation)));
         }
         if self.next_fault <= now {
-            faults.extend(self.next(observation));
+            due.extend(self.next(observation));
         }
-        for fault in &faults {
-            self.budget.note(fault);
+        if self.cures.is_some() {
+            due.retain(|(incident, faults)| self.may(*incident, faults, observation));
         }
-        faults
+        let mut all = Vec::new();
+        for (incident, faults) in due {
+            for fault in faults {
+                self.budget.note(&fault);
+                self.incidents[incident].steps.push(TimedFault { at: now, fault: fault.clone() });
+                all.push(fault);
+            }
+        }
+        all
     }
 
     /// The end of the faulty time: everything that makes the world well again, as far as it can
     /// be. Where liveness is not expected, some of it does not happen.
     pub fn heal(&mut self) -> Vec<Fault> {
+        if let Some(cures) = &self.cures {
+            return cures.clone();
+        }
         (self.next_fault, self.next_election) = (Instant::NEVER, Instant::NEVER);
         self.later.clear();
         let servers: Vec<ServerId> = self.settings.ensemble.members.keys().copied().collect();
@@ -137,10 +189,31 @@ impl Plan {
         if !self.settings.liveness_expected {
             faults.retain(|_| self.random.chance(750));
         }
+        self.cures = Some(faults.clone());
         faults
     }
 
-    fn next(&mut self, observation: &Observation) -> Vec<Fault> {
+    /// A new incident, to which everything belongs that is scheduled from now on.
+    fn incident(&mut self, kind: Option<FaultKind>) -> usize {
+        self.incidents.push(Incident { kind, steps: Vec::new() });
+        self.incidents.len() - 1
+    }
+
+    /// Whether these faults of an incident that was written down may happen. That is decided when
+    /// it begins, by the rule by which a plan begins one.
+    fn may(&mut self, incident: usize, faults: &[Fault], observation: &Observation) -> bool {
+        let Incident { kind, steps } = &self.incidents[incident];
+        let hit = faults.iter().flat_map(Fault::harmed).collect();
+        if steps.is_empty()
+            && let Some(kind) = *kind
+            && !self.budget.allows(kind, &hit, observation)
+        {
+            self.refused.insert(incident);
+        }
+        !self.refused.contains(&incident)
+    }
+
+    fn next(&mut self, observation: &Observation) -> Option<(usize, Vec<Fault>)> {
         let (kind, looks) = self.waiting.take().unwrap_or_else(|| {
             let kind = self.kind();
             // A crash between two durable writes shows most.
@@ -150,10 +223,11 @@ impl Plan {
         if looks > 0 && !observation.servers.values().any(|server| server.writing) {
             self.waiting = Some((kind, looks - 1));
             self.next_fault = observation.now + Duration(self.random.range(500..=3_000));
-            return Vec::new();
+            return None;
         }
         self.next_fault = observation.now + self.gap();
-        self.begin(kind, observation).unwrap_or_default()
+        let incident = self.incident(Some(kind));
+        Some((incident, self.begin(kind, observation)?))
     }
 
     fn kind(&mut self) -> FaultKind {
@@ -193,6 +267,6 @@ impl Plan {
             return;
         }
         self.scheduled += 1;
-        self.later.insert((at, self.scheduled), faults);
+        self.later.insert((at, self.scheduled), (self.incidents.len() - 1, faults));
     }
 }

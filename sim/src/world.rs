@@ -5,7 +5,7 @@ mod fork;
 mod play;
 mod process;
 
-pub use play::play;
+pub use play::{play, play_case, write_down};
 
 use zabrus_core::event::{Phase, Role};
 use zabrus_core::io::Input;

@@ -6,6 +6,7 @@ mod mutants;
 mod progress;
 mod replay;
 mod run;
+mod shrink;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,7 @@ Examples:
   zabrus-sim run                          half a minute of random worlds, from a fresh seed
   zabrus-sim run --seeds 1000             the worlds 0 to 999, the same on every machine
   zabrus-sim replay --seed 42             what happened in world 42, line by line
+  zabrus-sim shrink --seed 42             the smallest world that fails as world 42 does
   zabrus-sim list                         the scenarios, each with the first line of its story
   zabrus-sim scenarios                    plays all of them
   zabrus-sim replay five-in-order         one of them, line by line
@@ -70,6 +72,8 @@ enum Verb {
     Run(Run),
     /// Plays one seed again and shows each state change of each server
     Replay(Replay),
+    /// Looks for the smallest run that fails as a seed does, and writes it into a file
+    Shrink(Shrink),
     /// Lists the scenarios with the first line of their stories
     List(List),
     /// Plays all scenarios, or some, and reports each
@@ -118,14 +122,18 @@ struct Run {
 Examples:
   zabrus-sim replay --seed 42            the grid: a line for each state change
   zabrus-sim replay --seed 42 --trace    everything, transactions too
-  zabrus-sim replay five-in-order        a scenario; its seed is 0 unless told")]
+  zabrus-sim replay five-in-order        a scenario; its seed is 0 unless told
+  zabrus-sim replay --case seed-42.case  what `shrink` wrote")]
 struct Replay {
     /// A scenario, by name or by file; without it the random world of the seed
-    #[arg(required_unless_present = "seed")]
+    #[arg(required_unless_present_any = ["seed", "case"])]
     scenario: Option<String>,
     /// The seed
     #[arg(long)]
     seed: Option<u64>,
+    /// A file that `shrink` wrote
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "scenario"])]
+    case: Option<PathBuf>,
     /// A line for each state change of each server (the default)
     #[arg(long, group = "form")]
     grid: bool,
@@ -134,6 +142,38 @@ struct Replay {
     trace: bool,
     /// A JSON object for each line, and one with the report at the end
     #[arg(long, group = "form")]
+    json: bool,
+    /// A deliberate bug that is planted meanwhile, such as M01
+    #[cfg(feature = "mutants")]
+    #[arg(long, value_name = "NAME", value_parser = mutants::find)]
+    mutant: Option<zabrus_core::mutation::Mutation>,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  zabrus-sim shrink --seed 42                    writes seed-42.case
+  zabrus-sim shrink --seed 42 --budget 10min     more time for a smaller one
+  zabrus-sim shrink --case seed-42.case          goes on with what is there
+  zabrus-sim replay --case seed-42.case          plays it
+
+The file is JSON: the settings, and each fault with its time. It may be changed by hand, and goes on
+meaning the same run when seeds begin to draw other worlds.")]
+struct Shrink {
+    /// The seed that fails
+    #[arg(long, required_unless_present = "case")]
+    seed: Option<u64>,
+    /// A file that `shrink` wrote, instead of a seed
+    #[arg(long, value_name = "FILE", conflicts_with = "seed")]
+    case: Option<PathBuf>,
+    /// Stop after this much wall time
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_wall_time)]
+    budget: std::time::Duration,
+    /// Where to write the result [default: seed-N.case in this folder, or the file of --case]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Print the result as JSON
+    #[arg(long)]
     json: bool,
     /// A deliberate bug that is planted meanwhile, such as M01
     #[cfg(feature = "mutants")]
@@ -273,6 +313,7 @@ pub fn run(
     let code = match cli.verb {
         Verb::Run(arguments) => run::run(&arguments, folder, engine, console),
         Verb::Replay(arguments) => replay::replay(&arguments, folder, engine, console),
+        Verb::Shrink(arguments) => shrink::shrink(&arguments, engine, console),
         Verb::List(arguments) => list::list(&arguments, folder, console),
         Verb::Scenarios(arguments) => list::scenarios(&arguments, folder, engine, console),
         Verb::Mutants(arguments) => mutants::mutants(&arguments, engine, console),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Colour, Console, Replay, Stop, exit_code, summary};
+use super::{Colour, Console, Replay, Stop, exit_code, shrink, summary};
 use crate::engine::{Engine, Watch};
 use crate::grid;
 use crate::scenario::library;
@@ -17,9 +17,11 @@ pub(super) fn replay(
     let seed = arguments.seed.unwrap_or(0);
     let scenario = arguments.scenario.as_deref().map(|name| library::find(folder, name));
     let scenario = scenario.transpose().map_err(Stop::Usage)?;
-    let play = || match &scenario {
-        Some(scenario) => engine.scenario(scenario, seed, Watch::On),
-        None => engine.swarm(seed, Watch::On),
+    let case = arguments.case.as_deref().map(shrink::read).transpose()?;
+    let play = || match (&scenario, &case) {
+        (_, Some(case)) => engine.case(case, Watch::On),
+        (Some(scenario), _) => engine.scenario(scenario, seed, Watch::On),
+        _ => engine.swarm(seed, Watch::On),
     };
     #[cfg(feature = "mutants")]
     let report = super::mutants::with(arguments.mutant, play);
@@ -46,7 +48,8 @@ pub(super) fn replay(
     writeln!(console.out, "\n{word}{text}")?;
     writeln!(
         console.out,
-        "seed {seed}, {} events in {}, trace hash {:016x}",
+        "seed {}, {} events in {}, trace hash {:016x}",
+        report.seed,
         count(report.events),
         span(report.simulated),
         report.trace_hash

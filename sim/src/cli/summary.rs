@@ -142,6 +142,10 @@ pub(super) fn print_failure(
         writeln!(console.out, "  {line}")?;
     }
     writeln!(console.out, "\n  replay it:  {}", replay_command(report.seed, scenario, None))?;
+    if scenario.is_none() {
+        let shrink = command(&format!("shrink --seed {}", report.seed), None);
+        writeln!(console.out, "  shrink it:  {shrink}")?;
+    }
     Ok(())
 }
 
@@ -175,11 +179,16 @@ pub(super) fn scenario_arguments(name: &str, folder: Option<&Path>) -> String {
 /// The command that plays a seed again and tells all of it.
 pub(super) fn replay_command(seed: u64, scenario: Option<&str>, mutant: Option<&str>) -> String {
     let scenario = scenario.map_or(String::new(), |name| format!("{name} "));
+    command(&format!("replay {scenario}--seed {seed}"), mutant)
+}
+
+/// A command as users type it, with a mutant planted if there is one.
+pub(super) fn command(arguments: &str, mutant: Option<&str>) -> String {
     match mutant {
-        None => format!("{PROGRAM} replay {scenario}--seed {seed}"),
+        None => format!("{PROGRAM} {arguments}"),
         Some(mutant) => {
             let program = PROGRAM.replace("--release", "--release --features mutants");
-            format!("{program} replay {scenario}--seed {seed} --mutant {mutant}")
+            format!("{program} {arguments} --mutant {mutant}")
         }
     }
 }

@@ -4,11 +4,14 @@ use serde_json::Value;
 use zabrus_core::{Duration, Instant, ServerId};
 
 use super::*;
+use crate::case::{Case, Incident, TimedFault};
 use crate::counters::{Counters, Mark};
 use crate::engine::Watch;
+use crate::fault::{Fault, FaultKind};
 use crate::grid::{TraceLine, What};
 use crate::report::RunReport;
 use crate::scenario::Scenario;
+use crate::settings::Settings;
 use crate::violation::Violation;
 
 /// Seeds pass, but for the bad ones. A wrong word in a scenario's name makes it fail too.
@@ -58,6 +61,24 @@ impl Engine for Fake {
             outcome,
             trace: if watch == Watch::On { vec![line] } else { Vec::new() },
         }
+    }
+
+    fn write_down(&self, seed: u64) -> (RunReport, Case) {
+        let settings = Settings { duration: Duration::from_seconds(60), ..Settings::default() };
+        let steps = vec![TimedFault { at: Instant(7), fault: Fault::Crash(ServerId(2)) }];
+        let needed = Incident { kind: Some(FaultKind::Crash), steps };
+        let other = Incident { kind: Some(FaultKind::Wipe), ..needed.clone() };
+        let incidents = vec![other.clone(), needed, other];
+        (self.swarm(seed, Watch::Off), Case { seed, settings, incidents, cures: vec![Fault::Heal] })
+    }
+
+    /// Fails as its seed does, as long as there is a crash in it.
+    fn case(&self, case: &Case, watch: Watch) -> RunReport {
+        let mut report = self.swarm(case.seed, watch);
+        if !case.incidents.iter().any(|incident| incident.kind == Some(FaultKind::Crash)) {
+            report.outcome = Outcome::Passed;
+        }
+        report
     }
 
     fn scenario(&self, scenario: &Scenario, seed: u64, watch: Watch) -> RunReport {
@@ -277,4 +298,32 @@ fn a_number_of_seeds_starts_at_0_and_a_range_excludes_its_end() {
     assert_eq!(parse_seeds("3..5"), Ok(Seeds { first: 3, end: 5 }));
     assert!(parse_seeds("5..5").is_err());
     assert!(parse_seeds("many").is_err());
+}
+
+#[test]
+fn a_shrunk_run_is_written_into_a_file_that_replay_plays_and_shrink_goes_on_with() {
+    let fake = Fake { violating: vec![3], ..Fake::default() };
+    let folder = Folder::new("shrink");
+    let file = folder.0.join("small.case");
+    let (code, text) = folder.command(&fake, &format!("shrink --seed 3 --out {}", file.display()));
+    assert_eq!(code, VIOLATION);
+    for part in ["3 incidents", "1 incident, 1 server, 0 clients", "server 2 crashes", "R1", "replay --case"]
+    {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let (code, text) = command(&fake, &format!("replay --case {}", file.display()));
+    assert!(code == VIOLATION && text.contains("the story of 3"), "{text}");
+    let (code, value) = json(&fake, &format!("shrink --case {} --json", file.display()));
+    assert_eq!(code, VIOLATION);
+    assert_eq!((&value["minimal"], &value["case"]["seed"]), (&true.into(), &3.into()));
+    std::fs::write(&file, "{}").unwrap();
+    assert_eq!(command(&fake, &format!("replay --case {}", file.display())).0, USAGE);
+}
+
+#[test]
+fn a_seed_that_passes_is_not_shrunk() {
+    let (code, text) = command(&Fake::default(), "shrink --seed 2");
+    assert_eq!(code, GREEN);
+    assert!(text.contains("nothing to shrink"), "{text}");
+    assert_eq!(command(&Fake::default(), "shrink").0, USAGE);
 }

@@ -5,6 +5,7 @@ use zabrus_core::{Duration, Instant, Replica};
 
 use super::World;
 use crate::assertion;
+use crate::case::Case;
 use crate::checks::Rule;
 use crate::fault::Fault;
 use crate::liveness::ServerView;
@@ -18,21 +19,36 @@ use crate::violation::Violation;
 /// Plays the run that the settings and the seed define; with its story if `watched`.
 #[must_use]
 pub fn play(settings: Settings, seed: u64, watched: bool) -> RunReport {
-    let mut world = World::new(settings, seed);
+    let mut plan = Plan::new(&settings, Random::stream(seed, "faults"));
+    by_plan(World::new(settings, seed), &mut plan, watched)
+}
+
+/// Plays a run that is written down; with its story if `watched`.
+///
+/// # Panics
+/// If no server can work with the settings: see [`Case::parse`].
+#[must_use]
+pub fn play_case(case: &Case, watched: bool) -> RunReport {
+    let world = World::new(case.settings.clone(), case.seed);
+    by_plan(world, &mut Plan::written_down(case), watched)
+}
+
+/// Plays the run that the settings and the seed define, and writes it down.
+#[must_use]
+pub fn write_down(settings: Settings, seed: u64) -> (RunReport, Case) {
+    let mut plan = Plan::new(&settings, Random::stream(seed, "faults"));
+    let report = by_plan(World::new(settings.clone(), seed), &mut plan, false);
+    (report, plan.write_down(settings, seed))
+}
+
+fn by_plan(mut world: World, plan: &mut Plan, watched: bool) -> RunReport {
     if watched {
         world.record();
     }
-    world.run()
+    world.run_as(|world| world.play(plan))
 }
 
 impl World {
-    /// Runs to the end: the faults of the plan, then everything is healed, then the ensemble has
-    /// time to settle, and is left alone at last.
-    #[must_use]
-    pub fn run(self) -> RunReport {
-        self.run_as(Self::play)
-    }
-
     /// Runs as `play` says, and reports.
     #[must_use]
     pub fn run_as(mut self, play: impl FnOnce(&mut Self) -> Result<Outcome, Violation>) -> RunReport {
@@ -65,9 +81,10 @@ impl World {
         }
     }
 
-    fn play(&mut self) -> Result<Outcome, Violation> {
+    /// Runs to the end: the faults of the plan, then everything is healed, then the ensemble has
+    /// time to settle, and is left alone at last.
+    fn play(&mut self, plan: &mut Plan) -> Result<Outcome, Violation> {
         let faulty = Instant(0) + self.settings.duration;
-        let mut plan = Plan::new(&self.settings, Random::stream(self.seed, "faults"));
         let mut forking = Random::stream(self.seed, "fork");
         let mut fork_at = Some(Instant(forking.below(faulty.0)));
         loop {
