@@ -4,6 +4,7 @@ mod channel;
 mod cli;
 mod clients;
 mod clock;
+mod data;
 mod disk;
 mod events;
 mod listener;

@@ -13,11 +13,13 @@
 //! | `acls.rs`, `quota.rs`, `digest.rs` | What is derived from the nodes, or shared between them. |
 //! | `node.rs` | What can be seen of one node. |
 //! | `snapshot.rs` | The state to chunks and back. |
+//! | `load.rs` | A state out of what another server's snapshot lists. |
 //! | `path.rs` | The names of nodes. |
 
 mod acls;
 mod apply;
 mod digest;
+mod load;
 mod node;
 pub mod path;
 mod quota;
@@ -30,6 +32,7 @@ use alloc::string::String;
 
 pub use apply::{Outcome, Trigger};
 pub use digest::{StoredStat, digest_prefix, is_digested, node_digest, session_digest};
+pub use load::StateLoader;
 pub use node::{Node, Owner};
 pub use quota::{Quota, QuotaLimits, QuotaUsage};
 pub use snapshot::{StateBuilder, StateSnapshot};
@@ -96,6 +99,11 @@ impl State {
     #[must_use]
     pub fn node(&self, path: &str) -> Option<Node<'_>> {
         Some(Node::new(self, self.tree.find(path)?))
+    }
+
+    /// All nodes with their paths, each before its children.
+    pub fn nodes(&self) -> impl Iterator<Item = (String, Node<'_>)> {
+        self.tree.subtree(ROOT).map(|number| (self.tree.path(number), Node::new(self, number)))
     }
 
     /// The sessions and their timeouts in milliseconds, by id.

@@ -375,3 +375,50 @@ fn a_snapshot_is_a_point_in_time() {
     assert!(loaded.is_consistent() && state.is_consistent());
     assert_ne!(state.digest(), before);
 }
+
+#[test]
+fn a_state_is_loaded_from_its_sessions_and_nodes() {
+    let mut state = State::default();
+    let changes = [
+        Change::CreateSession { timeout: 4_000 },
+        create("/a", b"1", 1),
+        ephemeral("/a/e", 1),
+        create("/zookeeper/quota/a", b"", 1),
+        create("/zookeeper/quota/a/zookeeper_limits", b"count=5,bytes=-1", 1),
+        set("/a", b"two", 1),
+    ];
+    apply(&mut state, 1, changes);
+    let mut loader = StateLoader::default();
+    for (session, timeout) in state.sessions() {
+        loader.session(session, timeout);
+    }
+    for (path, node) in state.nodes() {
+        loader.node(&path, node.data(), node.acl(), *node.stored()).unwrap();
+    }
+    let loaded = loader.finish().unwrap();
+    assert!(loaded.is_consistent());
+    assert_eq!(loaded.digest(), state.digest());
+    assert_eq!(loaded.quota_above("/a/e"), state.quota_above("/a/e"));
+    assert_eq!(loaded.ephemerals(SESSION).collect::<Vec<_>>(), ["/a/e"]);
+    assert!(loaded.nodes().map(|(path, node)| (path, node.stat())).eq(loaded.nodes().map(|(path, _)| {
+        let stat = state.node(&path).unwrap().stat();
+        (path, stat)
+    })));
+}
+
+#[test]
+fn nodes_that_are_no_tree_are_not_loaded() {
+    let stat = StoredStat::default;
+    let mut loader = StateLoader::default();
+    assert!(loader.node("/a", None, &acl(31), stat()).is_err(), "the root comes first");
+    assert!(StateLoader::default().finish().is_err());
+    loader.node("/", None, &acl(31), stat()).unwrap();
+    for path in ["/", "", "a", "/b/c", "/a/"] {
+        assert!(loader.node(path, None, &acl(31), stat()).is_err(), "{path:?}");
+    }
+    loader.node("/a", None, &acl(31), stat()).unwrap();
+    assert!(loader.node("/a", None, &acl(31), stat()).is_err(), "twice");
+    let state = loader.finish().unwrap();
+    assert!(state.is_consistent());
+    assert_eq!(state.node("/zookeeper/config").unwrap().acl(), acl(1), "system nodes are added");
+}

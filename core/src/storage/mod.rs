@@ -6,6 +6,7 @@ mod device;
 mod epochs;
 mod log;
 mod names;
+pub mod offline;
 mod pipeline;
 mod reader;
 mod recovery;
@@ -246,6 +247,14 @@ pub struct Recovered {
     pub cut_bytes: u64,
     /// What [`Storage::new`] must repair.
     layout: recovery::Layout,
+}
+
+impl Recovered {
+    /// The files that [`Storage::new`] will remove.
+    #[must_use]
+    pub fn leftovers(&self) -> &[FileName] {
+        &self.layout.leftovers
+    }
 }
 
 /// Why a data directory cannot be used at all.

@@ -227,7 +227,7 @@ impl Storage {
 }
 
 /// Replaces the epochs file.
-fn save(epochs: &Epochs) -> Vec<Stage> {
+pub(super) fn save(epochs: &Epochs) -> Vec<Stage> {
     let name = if mutated!(M46) { names::EPOCHS } else { names::EPOCHS_TEMPORARY };
     let file = names::file(name);
     let bytes = epochs::encode(epochs).into();

@@ -115,7 +115,7 @@ impl Slot {
     }
 
     /// The undamaged slots of the segment that begins with `file`.
-    pub(super) fn all(file: &[u8]) -> impl Iterator<Item = Self> {
+    pub fn all(file: &[u8]) -> impl Iterator<Item = Self> {
         file.chunks(SECTOR_BYTES).take(1 + SLOTS as usize).skip(1).filter_map(|sector| {
             let bytes = sector.get(..SLOT_BYTES).filter(|bytes| is_sealed(bytes))?;
             Some(Self {

@@ -116,7 +116,7 @@ impl Disk {
         Ok(())
     }
 
-    fn carry_out(&mut self, operation: &FileOperation) -> Result<Bytes, DiskError> {
+    pub(super) fn carry_out(&mut self, operation: &FileOperation) -> Result<Bytes, DiskError> {
         match operation {
             FileOperation::Create { file } => match self.file(file) {
                 Ok(_) => self.change(file, Change::Truncate(0))?,

@@ -12,6 +12,7 @@ use crate::wire::{Change, OpCode, Origin, SessionId, Transaction};
 
 mod crashes;
 mod damage;
+mod founding;
 
 const ALL: usize = usize::MAX;
 

@@ -181,6 +181,21 @@ impl Transaction {
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
         let mut decoder = Decoder::new(bytes);
         let origin: OriginBody = decoder.read()?;
+        let origin = Origin {
+            server: ServerId(origin.server.cast_unsigned()),
+            boot: origin.boot.cast_unsigned(),
+            client: origin.client.cast_unsigned(),
+            number: origin.number.cast_unsigned(),
+        };
+        Self::decode_entry(origin, decoder.remaining())
+    }
+
+    /// The transaction that an entry of ZooKeeper's own log is: the same without the origin.
+    ///
+    /// # Errors
+    /// If the bytes are none.
+    pub fn decode_entry(origin: Origin, bytes: &[u8]) -> Result<Self, Error> {
+        let mut decoder = Decoder::new(bytes);
         let Header { session, cxid, zxid, time, kind } = decoder.read()?;
         let change = Change::decode(kind, &mut decoder)?;
         let digest = if decoder.remaining().is_empty() {
@@ -188,12 +203,6 @@ impl Transaction {
         } else {
             let (_, digest): (i32, i64) = decoder.read()?;
             Some(digest.cast_unsigned())
-        };
-        let origin = Origin {
-            server: ServerId(origin.server.cast_unsigned()),
-            boot: origin.boot.cast_unsigned(),
-            client: origin.client.cast_unsigned(),
-            number: origin.number.cast_unsigned(),
         };
         Ok(Self { origin, session, cxid, zxid: Zxid(zxid.cast_unsigned()), time, change, digest })
     }
@@ -260,6 +269,11 @@ impl Change {
         let op = OpCode::from_code(kind).ok_or(Error::Unsupported)?;
         Ok(match op {
             OpCode::CreateSession => Self::CreateSession { timeout: decoder.read()? },
+            // Older servers, and those told so, leave out the paths; then two empty ones would be no
+            // paths either, but are a digest.
+            OpCode::CloseSession if matches!(decoder.remaining(), [] | [0, 0, 0, 2, _, _, _, _, _, _, _, _]) => {
+                Self::CloseSession { paths: Vec::new() }
+            }
             OpCode::CloseSession => Self::CloseSession { paths: decoder.read()? },
             OpCode::Create | OpCode::Create2 | OpCode::CreateContainer | OpCode::CreateTtl => {
                 let CreateBody { path, data, acl } = decoder.read()?;
@@ -269,7 +283,7 @@ impl Change {
                 Self::Create { op, path, data, acl, ephemeral, parent_cversion, ttl }
             }
             OpCode::Delete | OpCode::DeleteContainer => Self::Delete { op, path: decoder.read()? },
-            OpCode::SetData => {
+            OpCode::SetData | OpCode::Reconfig => {
                 let DataBody { path, data, version } = decoder.read()?;
                 Self::SetData { path, data, version }
             }

@@ -2,6 +2,7 @@
 
 mod check;
 mod control;
+mod data;
 mod ensemble;
 mod four_letter;
 mod serve;
@@ -56,6 +57,8 @@ enum Verb {
     CheckConfig(File),
     /// Runs an ensemble on this machine until Ctrl-C; the next time it goes on with its data
     Ensemble(Ensemble),
+    #[command(flatten)]
+    Data(data::Verb),
 }
 
 #[derive(Args)]
@@ -117,6 +120,7 @@ pub(crate) fn main() -> ExitCode {
         }
         Verb::CheckConfig(file) => check::check_config(&file.path()),
         Verb::Ensemble(arguments) => ensemble::run(&arguments),
+        Verb::Data(verb) => data::run(verb),
     };
     done.map_or_else(|code| code, |()| ExitCode::SUCCESS)
 }

@@ -8,7 +8,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::{Done, load};
-use crate::node::{Node, Notice, Notices};
+use crate::disk::OpenError;
+use crate::node::{Node, Notice, Notices, StartError};
 
 /// Runs a server until a signal ends it.
 pub(super) fn serve(file: &Path, json: bool, with_parent: bool) -> Done {
@@ -30,7 +31,14 @@ pub(super) fn serve(file: &Path, json: bool, with_parent: bool) -> Done {
         tracing::error!("this server cannot run: {error}");
         ExitCode::FAILURE
     };
-    let node = Node::start(settings).map_err(|error| complain(&error))?;
+    let import = super::data::import_command(&settings, file);
+    let node = Node::start(settings).map_err(|error| {
+        let code = complain(&error);
+        if matches!(error, StartError::Directory(OpenError::Apache(_))) {
+            tracing::error!("to take over its data, on every server: {import}");
+        }
+        code
+    })?;
     tracing::info!("server {id} of {} serves clients on {host}:{port}", file.display());
     stop_on_signals(node.notices()).map_err(|error| complain(&error))?;
     node.run().map_err(|error| complain(&error))?;

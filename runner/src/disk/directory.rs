@@ -14,10 +14,10 @@ use rustix::fs::{Advice, FallocateFlags};
 use zabrus_core::Bytes;
 use zabrus_core::storage::{Directory, DiskError, FileName, FileOperation};
 
-const SUBDIRECTORY: &str = "zabrus";
+pub(crate) const SUBDIRECTORY: &str = "zabrus";
 const LOCK: &str = "lock";
 const LOG_PREFIX: &str = "log.";
-const APACHE_SUBDIRECTORY: &str = "version-2";
+pub(crate) const APACHE_SUBDIRECTORY: &str = "version-2";
 
 /// Why the data directory cannot be used.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub(crate) enum OpenError {
     Locked(PathBuf),
     /// It holds data of Apache ZooKeeper and none of ours.
     Apache(PathBuf),
+    /// There are no data of ours, and none must be made.
+    Missing(PathBuf),
     /// A file of the log lies in `dataDir`, though there is a `dataLogDir`.
     StrayLog(PathBuf, PathBuf),
     /// The system refused.
@@ -44,10 +46,13 @@ pub(crate) struct DataDirectory {
     changed_last: Option<bool>,
 }
 
-/// The files of a data directory as they were when it was listed, for recovery.
+/// The files of a data directory as they were when it was listed, for recovery. Nothing here changes
+/// any.
 #[derive(Debug)]
-pub(crate) struct Contents<'a> {
-    directory: &'a DataDirectory,
+pub(crate) struct Contents {
+    data: PathBuf,
+    /// If `dataLogDir` is another directory.
+    log: Option<PathBuf>,
     files: Vec<(FileName, u64)>,
 }
 
@@ -71,10 +76,11 @@ impl fmt::Display for OpenError {
             }
             Self::Apache(path) => write!(
                 f,
-                "{}: this directory holds data of Apache ZooKeeper, which cannot be imported yet; to begin \
-                 without them, name another dataDir",
+                "{}: this directory holds data of Apache ZooKeeper, and there are none of ours; import them, or \
+                 name another dataDir to begin without them",
                 path.display()
             ),
+            Self::Missing(path) => write!(f, "{}: there is no such directory", path.display()),
             Self::StrayLog(file, log) => write!(
                 f,
                 "{}: the log is in dataDir, but zoo.cfg names a dataLogDir; move all files log.* into {}",
@@ -103,19 +109,58 @@ impl Side {
         Ok(Self { path, handle, _lock: lock })
     }
 
-    fn list(&self) -> io::Result<Vec<(FileName, u64)>> {
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&self.path)? {
-            let entry = entry?;
-            let metadata = entry.metadata()?;
-            match entry.file_name().into_string() {
-                Ok(name) if metadata.is_file() && name != LOCK => {
-                    files.push((FileName(name), metadata.len()))
-                }
-                _ => {}
-            }
+}
+
+/// The files in a directory, by name.
+fn list(directory: &Path) -> io::Result<Vec<(FileName, u64)>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let metadata = match entry.metadata() {
+            // A server that runs removes files, also while somebody else looks.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            metadata => metadata?,
+        };
+        match entry.file_name().into_string() {
+            Ok(name) if metadata.is_file() && name != LOCK => files.push((FileName(name), metadata.len())),
+            _ => {}
         }
-        Ok(files)
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn is_same(one: &Path, two: &Path) -> bool {
+    one == two || matches!((fs::canonicalize(one), fs::canonicalize(two)), (Ok(one), Ok(two)) if one == two)
+}
+
+impl Contents {
+    /// Those of a server's directories, which may run: nothing is locked.
+    pub(crate) fn of(data: &Path, log: &Path) -> Result<Self, OpenError> {
+        let log = (!is_same(data, log)).then(|| log.join(SUBDIRECTORY));
+        let data = data.join(SUBDIRECTORY);
+        if let Some(missing) = [Some(&data), log.as_ref()].into_iter().flatten().find(|path| !path.is_dir()) {
+            return Err(OpenError::Missing(missing.clone()));
+        }
+        Self::list(data, log)
+    }
+
+    /// A directory that cannot be listed must not be taken for an empty one.
+    fn list(data: PathBuf, log: Option<PathBuf>) -> Result<Self, OpenError> {
+        let list = |path: &Path| list(path).map_err(|error| OpenError::Io(path.into(), error));
+        let mut files = list(&data)?;
+        if let Some(log) = &log {
+            if let Some((stray, _)) = files.iter().find(|(name, _)| is_log(name)) {
+                return Err(OpenError::StrayLog(data.join(&stray.0), log.clone()));
+            }
+            files.extend(list(log)?.into_iter().filter(|(name, _)| is_log(name)));
+        }
+        Ok(Self { data, log, files })
+    }
+
+    /// Where a file lies.
+    pub(crate) fn path(&self, file: &FileName) -> PathBuf {
+        self.log.as_ref().filter(|_| is_log(file)).unwrap_or(&self.data).join(&file.0)
     }
 }
 
@@ -130,28 +175,18 @@ impl DataDirectory {
             }
         }
         let data_side = Side::open(data)?;
-        let same = data == log
-            || matches!((fs::canonicalize(data), fs::canonicalize(log)), (Ok(one), Ok(two)) if one == two);
-        let log = if same { None } else { Some(Side::open(log)?) };
+        let log = if is_same(data, log) { None } else { Some(Side::open(log)?) };
         Ok(Self { data: data_side, log, files: BTreeMap::new(), force_sync, changed_last: None })
     }
 
-    /// What recovery needs. A directory that cannot be listed must not be taken for an empty one.
-    pub(crate) fn contents(&self) -> Result<Contents<'_>, OpenError> {
-        let list = |side: &Side| side.list().map_err(|error| OpenError::Io(side.path.clone(), error));
-        let mut files = list(&self.data)?;
-        if let Some(log) = &self.log {
-            if let Some((stray, _)) = files.iter().find(|(name, _)| is_log(name)) {
-                return Err(OpenError::StrayLog(self.data.path.join(&stray.0), log.path.clone()));
-            }
-            files.extend(list(log)?.into_iter().filter(|(name, _)| is_log(name)));
-        }
-        Ok(Contents { directory: self, files })
+    /// What recovery needs.
+    pub(crate) fn contents(&self) -> Result<Contents, OpenError> {
+        Contents::list(self.data.path.clone(), self.log.as_ref().map(|log| log.path.clone()))
     }
 
     /// Bytes in the data directory and in the log's.
     pub(crate) fn sizes(&self) -> (u64, u64) {
-        let size = |side: &Side| side.list().map_or(0, |files| files.iter().map(|(_, length)| length).sum());
+        let size = |side: &Side| list(&side.path).map_or(0, |files| files.iter().map(|(_, length)| length).sum());
         let data = size(&self.data);
         (data, self.log.as_ref().map_or(data, size))
     }
@@ -289,13 +324,13 @@ fn read_at_most(file: &File, offset: u64, length: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-impl Directory for Contents<'_> {
+impl Directory for Contents {
     fn list(&self) -> Vec<(FileName, u64)> {
         self.files.clone()
     }
 
     fn read(&self, file: &FileName, offset: u64, length: u64) -> Result<Vec<u8>, DiskError> {
-        let opened = File::open(self.directory.path(file));
+        let opened = File::open(self.path(file));
         opened.and_then(|opened| read_at_most(&opened, offset, length)).map_err(|error| {
             tracing::error!(%file, %error, "a file of the data directory cannot be read");
             super::disk_error(&error)

@@ -18,7 +18,7 @@ use std::time::Duration;
 use zabrus_core::storage::{DiskCompletion, DiskError, DiskOperation, FileOperation};
 
 use crate::clock;
-pub(crate) use directory::{DataDirectory, OpenError};
+pub(crate) use directory::{APACHE_SUBDIRECTORY, Contents, DataDirectory, OpenError, SUBDIRECTORY};
 
 /// What the directories hold, for the words `dirs` and `conf`, and what waits for the disk.
 #[derive(Debug, Default)]

@@ -1,0 +1,159 @@
+//! Apache's snapshots (client.md section 23.3).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use zabrus_core::Bytes;
+use zabrus_core::identity::Zxid;
+use zabrus_core::jute::{self, Decoder};
+use zabrus_core::state::{State, StateLoader, StoredStat};
+use zabrus_core::wire::{Acl, Id, Permissions, SessionId};
+
+pub(crate) const MAGIC: [u8; 4] = *b"ZKSN";
+const VERSION: i32 = 2;
+const DATABASE: i64 = -1;
+/// The number of the list that gives everything to everyone, which stands in no table.
+const OPEN: i64 = -1;
+const DIGEST_VERSION: i32 = 2;
+/// What follows the last node, and each checksum.
+const END: &str = "/";
+const SEAL_BYTES: usize = 13;
+/// A digest and its seal.
+const DIGEST_BYTES: usize = 20 + SEAL_BYTES;
+
+/// A snapshot as it was loaded. It may be fuzzy: later transactions may be in it, in part.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) state: State,
+    /// The nodes whose access control list is missing, because it was new when the snapshot was taken
+    /// (ZOOKEEPER-4846). The log has it.
+    pub(super) without_acl: BTreeSet<String>,
+    /// The digest, and after which transaction the tree has it.
+    pub(super) digest: Option<(Zxid, u64)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Node {
+    #[serde(with = "jute::buffer")]
+    data: Option<Bytes>,
+    acl: i64,
+    czxid: i64,
+    mzxid: i64,
+    ctime: i64,
+    mtime: i64,
+    version: i32,
+    cversion: i32,
+    aversion: i32,
+    ephemeral_owner: i64,
+    pzxid: i64,
+}
+
+fn open() -> Vec<Acl> {
+    vec![Acl { perms: Permissions::ALL, id: Id { scheme: "world".into(), id: "anyone".into() } }]
+}
+
+/// Lets nobody in until the log says whom.
+fn nobody() -> Vec<Acl> {
+    vec![Acl { perms: 0, id: Id { scheme: "missing".into(), id: "missing".into() } }]
+}
+
+/// Reads a snapshot, and checks its checksums.
+pub(crate) fn decode(bytes: &[u8]) -> Result<Loaded, String> {
+    let no_snapshot = "no snapshot of Apache ZooKeeper";
+    let mut decoder = Decoder::new(bytes);
+    let (magic, version, _): (i32, i32, i64) = decoder.read().map_err(|_| no_snapshot)?;
+    if magic.to_be_bytes() != MAGIC || version != VERSION {
+        return Err(no_snapshot.into());
+    }
+    let ends_early = |error: jute::Error| format!("the snapshot is damaged: {error}");
+    let mut loader = StateLoader::default();
+    for (session, timeout) in decoder.read::<Vec<(SessionId, i32)>>().map_err(ends_early)? {
+        loader.session(session, timeout);
+    }
+    let lists: Vec<(i64, Vec<Acl>)> = decoder.read().map_err(ends_early)?;
+    let mut lists: BTreeMap<i64, Vec<Acl>> = lists.into_iter().collect();
+    lists.insert(OPEN, open());
+    let (nobody, mut without_acl) = (nobody(), BTreeSet::new());
+    loop {
+        let path: String = decoder.read().map_err(ends_early)?;
+        if path == END {
+            break;
+        }
+        let node: Node = decoder.read().map_err(ends_early)?;
+        let path = if path.is_empty() { END } else { &path };
+        let acl = lists.get(&node.acl).unwrap_or_else(|| {
+            without_acl.insert(path.to_owned());
+            &nobody
+        });
+        let Node { data, czxid, mzxid, pzxid, ctime, mtime, version, cversion, aversion, ephemeral_owner, .. } =
+            node;
+        let stat =
+            StoredStat { czxid, mzxid, pzxid, ctime, mtime, version, cversion, aversion, ephemeral_owner };
+        loader.node(path, data, acl, stat)?;
+    }
+    check_seal(bytes, &mut decoder)?;
+    let mut digest = None;
+    // Besides these there may be the last zxid, of which the name says enough.
+    if decoder.remaining().len() >= DIGEST_BYTES {
+        let (zxid, version, value): (i64, i32, i64) = decoder.read().map_err(ends_early)?;
+        digest = (version == DIGEST_VERSION).then_some((Zxid(zxid.cast_unsigned()), value.cast_unsigned()));
+        check_seal(bytes, &mut decoder)?;
+    }
+    Ok(Loaded { state: loader.finish()?, without_acl, digest })
+}
+
+/// Checks the checksum that comes next, which is over everything before it.
+fn check_seal(bytes: &[u8], decoder: &mut Decoder<'_>) -> Result<(), String> {
+    let sealed = &bytes[..bytes.len() - decoder.remaining().len()];
+    match decoder.read::<(i64, String)>() {
+        Ok((checksum, end)) if checksum == i64::from(adler2::adler32_slice(sealed)) && end == END => Ok(()),
+        _ => Err("the snapshot is damaged: its checksum is wrong or missing".into()),
+    }
+}
+
+fn seal(bytes: &mut Vec<u8>) {
+    let checksum = i64::from(adler2::adler32_slice(bytes));
+    jute::encode_into(bytes, &(checksum, END));
+}
+
+/// The snapshot of a state after `zxid`.
+pub(crate) fn encode(state: &State, zxid: Zxid) -> Vec<u8> {
+    let mut bytes = MAGIC.to_vec();
+    jute::encode_into(&mut bytes, &(VERSION, DATABASE));
+    jute::encode_into(&mut bytes, &state.sessions().collect::<Vec<_>>());
+    let mut lists: BTreeMap<&[Acl], i64> = BTreeMap::new();
+    let open = open();
+    for (_, node) in state.nodes().filter(|(_, node)| node.acl() != open) {
+        let next = lists.len() as i64 + 1;
+        lists.entry(node.acl()).or_insert(next);
+    }
+    let table: Vec<_> = lists.iter().map(|(list, number)| (number, list)).collect();
+    jute::encode_into(&mut bytes, &table);
+    for (path, node) in state.nodes() {
+        let path = if path == END { "" } else { &path };
+        let acl = lists.get(node.acl()).copied().unwrap_or(OPEN);
+        let StoredStat { czxid, mzxid, pzxid, ctime, mtime, version, cversion, aversion, ephemeral_owner } =
+            *node.stored();
+        let data = node.data();
+        let node = Node {
+            data,
+            acl,
+            czxid,
+            mzxid,
+            ctime,
+            mtime,
+            version,
+            cversion,
+            aversion,
+            ephemeral_owner,
+            pzxid,
+        };
+        jute::encode_into(&mut bytes, &(path, node));
+    }
+    jute::encode_into(&mut bytes, END);
+    seal(&mut bytes);
+    let digest = state.node_digest().cast_signed();
+    jute::encode_into(&mut bytes, &(zxid.0.cast_signed(), DIGEST_VERSION, digest));
+    seal(&mut bytes);
+    bytes
+}
