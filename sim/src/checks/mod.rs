@@ -38,6 +38,11 @@ pub mod n06_eventual_expiry;
 pub mod n09_single_owner;
 pub mod n10_password;
 pub mod n12_equal_sessions;
+pub mod p01_fencing;
+pub mod p03_counter;
+pub mod p04_queue;
+pub mod p05_barrier;
+pub mod p06_group;
 pub mod r01_recoverability;
 pub mod r02_durable_quorum;
 pub mod r03_any_election;
@@ -173,6 +178,12 @@ rules! {
     L8 "invariants.md L8, sync; ZOOKEEPER-1675, -3600",
     L9 "invariants.md L9, errors change nothing",
     L12 "invariants.md L12, reserved request numbers; ZOOKEEPER-3253, -2775",
+    P1 "ZooKeeper's recipes: a lock with fencing",
+    P2 "ZooKeeper's recipes: a leader election",
+    P3 "ZooKeeper's recipes: a counter by version",
+    P4 "ZooKeeper's recipes: a queue",
+    P5 "ZooKeeper's recipes: a double barrier",
+    P6 "ZooKeeper's recipes: membership of a group",
     V1 "invariants.md V1, a leader serves with a quorum",
     V2 "invariants.md V2, the leader is stable",
     V3 "invariants.md V3, every server rejoins; ZOOKEEPER-1514, -1732, -1818",

@@ -114,7 +114,7 @@ impl Ghost {
             return self.judge(Rule::B11, leader, Err(sentence));
         }
         let well_since = self.liveness.well_since(self.now).filter(|_| self.hopeful);
-        let Self { ledger, model, counters, now, servers, .. } = self;
+        let Self { ledger, recipes, model, counters, now, servers, .. } = self;
         let life = &servers[&leader].life;
         let silence = |session| {
             let begin = life.serves_since.unwrap_or_default();
@@ -123,7 +123,9 @@ impl Ghost {
             now.since(heard).max(longest)
         };
         let mut court = Court { counters, now: *now, server: Some(leader), well_since };
-        ledger.committed(&transaction, model, silence, &mut court)
+        ledger.committed(&transaction, model, silence, &mut court)?;
+        recipes.committed(*now, zxid, model);
+        Ok(())
     }
 
     /// R1 and R2, after a commit or a change of any disk.
