@@ -120,7 +120,7 @@ impl Ghost {
             let begin = life.serves_since.unwrap_or_default();
             let (heard, longest) =
                 life.heard_sessions.get(&session).copied().unwrap_or((begin, Duration::ZERO));
-            now.since(heard).max(longest)
+            (now.since(heard).max(longest), now.since(begin))
         };
         let mut court = Court { counters, now: *now, server: Some(leader), well_since };
         ledger.committed(&transaction, model, silence, &mut court)?;

@@ -230,8 +230,9 @@ impl Ghost {
                 Some(_) => Ok(()),
                 None => n06_eventual_expiry::check(session, life.timeout, tick, silent, disturbed, self.now),
             };
-            self.counters.checked(Rule::N6);
-            verdict.map_err(|sentence| (Rule::N6, sentence))?;
+            let rule = if self.ledger.is_told_gone(session) { Rule::N7 } else { Rule::N6 };
+            self.counters.checked(rule);
+            verdict.map_err(|sentence| (rule, sentence))?;
         }
         Ok(())
     }
