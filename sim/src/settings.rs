@@ -8,6 +8,7 @@ use zabrus_core::config::{Config, ElectionAlgorithm, ServiceSettings};
 use zabrus_core::quorum::Ensemble;
 use zabrus_core::{Duration, ServerId};
 
+use crate::clients::recipes::Recipe;
 use crate::fault::FaultKind;
 
 /// Everything that defines a run apart from the seed.
@@ -245,6 +246,10 @@ pub struct LoadSettings {
     pub quotas: bool,
     /// Times to live.
     pub ttl_millis: (u64, u64),
+    /// The recipe that further clients play.
+    pub recipe: Option<Recipe>,
+    /// How many play it.
+    pub players: u32,
 }
 
 impl Default for Settings {
@@ -343,6 +348,8 @@ impl Default for LoadSettings {
             acl_percent: 5,
             quotas: false,
             ttl_millis: (1_000, 5_000),
+            recipe: None,
+            players: 3,
         }
     }
 }

@@ -5,6 +5,7 @@ use zabrus_core::Duration;
 use zabrus_core::config::ElectionAlgorithm;
 use zabrus_core::quorum::{Ensemble, MemberKind};
 
+use crate::clients::recipes::Recipe;
 use crate::fault::FaultKind;
 use crate::random::Random;
 use crate::settings::{
@@ -44,7 +45,7 @@ pub fn draw(seed: u64) -> Settings {
         preallocate_bytes: *random.pick(&[1 << 10, 4 << 10, 16 << 10]),
         chunk_bytes: *random.pick(&[64, 512, 4 << 10]),
         counter_limit: if random.chance(250) { 1 << random.range(4..=8) } else { u32::MAX },
-        load: load(random, tick_time, &service),
+        load: with_recipe(load(random, tick_time, &service), seed),
         service,
         link_checks,
         network: network(random, link_checks),
@@ -169,7 +170,7 @@ fn load(random: &mut Random, tick_time: Duration, service: &ServiceChoices) -> L
         clients: random.range(1..=5) as u32,
         interval_micros: *random.pick(&[(5_000, 100_000), (50_000, 500_000), (50_000, 500_000)]),
         pipeline: *random.pick(&[1, 4, 4, 16]),
-        value_bytes: *random.pick(&[(8, 8), (8, 100), (8, 100), (8, 100), (8, 2_000)]),
+        value_bytes: *random.pick(&[(8, 8), (8, 100), (8, 100), (8, 2_000)]),
         large_per_mille: *random.pick(&[0, 0, 0, 3]),
         keys: *random.pick(&[3, 20, 50, 200]),
         reads_percent: *random.pick(&[0, 30, 30, 70]),
@@ -187,6 +188,20 @@ fn load(random: &mut Random, tick_time: Duration, service: &ServiceChoices) -> L
         quotas: service.enforce_quota,
         ttl_millis: (1, tick / 500),
         ..default
+    }
+}
+
+/// In some worlds most clients play a recipe. A stream of its own leaves all other draws alone.
+fn with_recipe(load: LoadSettings, seed: u64) -> LoadSettings {
+    let mut random = Random::stream(seed, "recipe");
+    if !random.chance(200) {
+        return load;
+    }
+    LoadSettings {
+        clients: load.clients.min(2),
+        recipe: Some(*random.pick(&Recipe::ALL)),
+        players: random.range(2..=4) as u32,
+        ..load
     }
 }
 

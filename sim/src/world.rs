@@ -152,7 +152,7 @@ impl World {
         let at = self.index(server).expect("the server is a member");
         self.trace.note(self.now, None, format!("a client sends {count} changes to server {server}"));
         let acts = self.clients.script(self.now, at, count, &mut self.schedule);
-        self.told(&acts);
+        self.told(&acts).expect("only the players of recipes can break a rule by what they do");
     }
 
     /// Changes sent by [`World::write`], and those that were answered with success.
@@ -262,8 +262,7 @@ impl World {
             }
             Event::Client { client } => {
                 let acts = self.clients.moment(*now, client, &self.up, schedule);
-                self.told(&acts);
-                Ok(())
+                self.told(&acts)
             }
             Event::ToServer { client } => match self.clients.at_server(client) {
                 Some((server, arrival)) => self.feed(
@@ -282,16 +281,16 @@ impl World {
                 };
                 let server = self.ids[usize::from(server)];
                 self.ghost.client_received(server, client, &received)?;
-                self.told(&acts);
-                Ok(())
+                self.told(&acts)
             }
         }
     }
 
-    fn told(&mut self, acts: &[Act]) {
+    fn told(&mut self, acts: &[Act]) -> Result<(), Violation> {
         for act in acts {
-            self.ghost.client_acted(act, |server| self.ids[usize::from(server)]);
+            self.ghost.client_acted(act, |server| self.ids[usize::from(server)])?;
         }
+        Ok(())
     }
 
     fn arrived(&mut self, from: Index, to: Index, packet: Packet) -> Result<(), Violation> {

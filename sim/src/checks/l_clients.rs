@@ -1,9 +1,9 @@
 //! L1 to L12 (invariants.md section 8): what clients were told, against the model at the zxid that they
-//! were told. L10 (multi) and L11 (conditional writes) are cases of L1: the answer and the
-//! transaction are those of the model, which does all or nothing, against the state at the commit.
+//! were told. L11 (conditional writes) is a case of L1 and B16: the answer and the
+//! transaction are those of the model, against the state at the commit.
 
 use zabrus_core::Zxid;
-use zabrus_core::wire::ErrorCode;
+use zabrus_core::wire::{Change, ErrorCode};
 
 use super::{Verdict, ensure};
 
@@ -31,6 +31,14 @@ pub fn committed(words: &str, header: Zxid, committed: Option<Zxid>) -> Verdict 
         return Err(format!("{words} was answered, but is not committed"));
     };
     ensure(header >= zxid, || format!("{words}, which is {zxid}, was answered at {header}"))
+}
+
+/// L10: a multi is done as a whole or not at all.
+pub fn multi(zxid: Zxid, changes: &[Change]) -> Verdict {
+    let failed = changes.iter().filter(|change| matches!(change, Change::Error(_))).count();
+    ensure(failed == 0 || failed == changes.len(), || {
+        format!("of the multi {zxid}, {failed} parts of {} have failed", changes.len())
+    })
 }
 
 /// L2: what a server shows is committed.
@@ -103,6 +111,14 @@ mod tests {
         assert!(committed("it", z(1), Some(z(2))).is_err());
         assert!(committed("it", z(1), None).is_err());
         assert!(shown(z(1), z(1)).is_ok() && shown(z(2), z(1)).is_err() && shown(z(0), z(1)).is_err());
+    }
+
+    #[test]
+    fn half_of_a_multi_is_seen() {
+        let (failed, done) = (Change::Error(-101), Change::CloseSession { paths: Vec::new() });
+        assert!(multi(z(1), &[]).is_ok() && multi(z(1), &[done.clone(), done.clone()]).is_ok());
+        assert!(multi(z(1), &[failed.clone(), failed.clone()]).is_ok());
+        assert!(multi(z(1), &[done, failed]).is_err());
     }
 
     #[test]

@@ -3,7 +3,9 @@
 //! randomness and cannot change a run.
 //!
 //! E11 (everything holds with an adversarial election) is a way to run, not a check: the setting
-//! [`zabrus_core::config::ElectionAlgorithm::External`]. B2, B3 follow from B7, B12 from B11.
+//! [`zabrus_core::config::ElectionAlgorithm::External`]. B2, B3 follow from B7, B12 from B11. W8 (a watch is
+//! armed in the state that its read showed) is W3 behind that state and W4 before it, W9 (persistent
+//! watches) is W1 and W2, W10 (true stats) is B15, and L11 (conditional writes) is B16 and L1.
 
 pub mod b01_integrity;
 pub mod b04_primary_order;
@@ -35,9 +37,17 @@ pub mod n03_ephemeral_owners;
 pub mod n04_atomic_cleanup;
 pub mod n05_no_early_expiry;
 pub mod n06_eventual_expiry;
+pub mod n07_expired_is_final;
+pub mod n08_closing_fence;
 pub mod n09_single_owner;
 pub mod n10_password;
+pub mod n11_leader_change;
 pub mod n12_equal_sessions;
+pub mod p01_fencing;
+pub mod p03_counter;
+pub mod p04_queue;
+pub mod p05_barrier;
+pub mod p06_group;
 pub mod r01_recoverability;
 pub mod r02_durable_quorum;
 pub mod r03_any_election;
@@ -152,8 +162,11 @@ rules! {
     N4 "invariants.md N4, atomic cleanup of sessions",
     N5 "invariants.md N5, no early expiry",
     N6 "invariants.md N6, eventual expiry",
+    N7 "invariants.md N7, expired is final; ClickHouse 116690",
+    N8 "invariants.md N8, closing fence; ZOOKEEPER-1208",
     N9 "invariants.md N9, a session has a single owner",
-    N10 "invariants.md N7 and N10, sessions are for those with the password; ClickHouse 116690",
+    N10 "invariants.md N10, sessions are for those with the password",
+    N11 "invariants.md N11, a new leader gives every session its full timeout",
     N12 "invariants.md N12, equal sessions; ZOOKEEPER-2926, -3144",
     N13 "invariants.md N13, derived tables; ZOOKEEPER-3306, -4846, -2808",
     W1 "invariants.md W1 and W9, events follow the table; ZOOKEEPER-4475, -4466",
@@ -163,7 +176,7 @@ rules! {
     W5 "invariants.md W5, standard watches fire once",
     W6 "invariants.md W6, no ghost events; ZOOKEEPER-1382",
     W7 "invariants.md W7, watches armed again; ZOOKEEPER-1412, -1667, -3145, -3125",
-    L1 "invariants.md L1, L10 and L11, write correctness; ZOOKEEPER-2623, -3472",
+    L1 "invariants.md L1 and L11, write correctness; ZOOKEEPER-2623, -3472",
     L2 "invariants.md L2, read correctness; ZOOKEEPER-1412",
     L3 "invariants.md L3, linearizable writes",
     L4 "invariants.md L4, FIFO client order; ZOOKEEPER-1863",
@@ -172,7 +185,14 @@ rules! {
     L7 "invariants.md L7, monotonic session",
     L8 "invariants.md L8, sync; ZOOKEEPER-1675, -3600",
     L9 "invariants.md L9, errors change nothing",
+    L10 "invariants.md L10, multis as a whole; ZOOKEEPER-3127",
     L12 "invariants.md L12, reserved request numbers; ZOOKEEPER-3253, -2775",
+    P1 "ZooKeeper's recipes: a lock with fencing",
+    P2 "ZooKeeper's recipes: a leader election",
+    P3 "ZooKeeper's recipes: a counter by version",
+    P4 "ZooKeeper's recipes: a queue",
+    P5 "ZooKeeper's recipes: a double barrier",
+    P6 "ZooKeeper's recipes: membership of a group",
     V1 "invariants.md V1, a leader serves with a quorum",
     V2 "invariants.md V2, the leader is stable",
     V3 "invariants.md V3, every server rejoins; ZOOKEEPER-1514, -1732, -1818",

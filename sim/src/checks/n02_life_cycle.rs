@@ -1,4 +1,4 @@
-//! N2 and N8 (invariants.md section 6): nothing is done for a session before its beginning or after its
+//! N2 (invariants.md section 6): nothing is done for a session before its beginning or after its
 //! end, and it ends once (ZOOKEEPER-1208, -1496).
 
 use zabrus_core::wire::{Change, ErrorCode, SessionId};

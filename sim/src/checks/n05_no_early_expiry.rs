@@ -1,4 +1,4 @@
-//! N5 and N11 (invariants.md section 6): a leader ends a session only when it heard nothing of it for
+//! N5 (invariants.md section 6): a leader ends a session only when it heard nothing of it for
 //! its timeout, counted from its own beginning at the earliest (the mutants M105 to M107).
 
 use zabrus_core::Duration;
@@ -9,11 +9,15 @@ use super::{Verdict, ensure};
 /// Clocks go wrong by up to 50 per thousand ([`crate::plan`]).
 const DRIFT: u64 = 55;
 
+/// The least time of a right clock that a timeout is on any other.
+pub(super) fn least(timeout_millis: i32) -> Duration {
+    Duration(u64::from(timeout_millis.unsigned_abs()) * (1_000 - DRIFT))
+}
+
 /// A session with this timeout is expired, `silence` after the last word that its leader had of it
 /// or after the leader's beginning.
 pub fn check(session: SessionId, timeout_millis: i32, silence: Duration) -> Verdict {
-    let timeout = u64::from(timeout_millis.unsigned_abs()) * (1_000 - DRIFT);
-    ensure(silence.0 >= timeout, || {
+    ensure(silence >= least(timeout_millis), || {
         format!("session {session} of {timeout_millis} ms is expired after a silence of {silence}")
     })
 }

@@ -1,5 +1,5 @@
-//! N6 (invariants.md section 6): a session whose client has gone ends; N7: also one whose client was
-//! told that it has.
+//! N6 (invariants.md section 6): a session whose client has gone ends; by N7 also one
+//! whose client was told that it has.
 
 use zabrus_core::wire::SessionId;
 use zabrus_core::{Duration, Instant};

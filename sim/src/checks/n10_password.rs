@@ -1,5 +1,5 @@
-//! N7 and N10 (invariants.md section 6): who attaches to a session has its password, and a session is never
-//! exchanged for another without a word (the mutant M108).
+//! N10 (invariants.md section 6): who attaches to a session has its password; and, of N7, a session is never
+//! exchanged for another without a word (the mutant M108; ClickHouse 116690).
 
 use zabrus_core::wire::{ConnectRequest, ConnectResponse, PASSWORD_BYTES, SessionId};
 

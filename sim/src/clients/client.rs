@@ -7,6 +7,7 @@ use zabrus_core::io::ClientId;
 use zabrus_core::wire::{ConnectRequest, ConnectResponse, OpCode, SessionId, xid};
 use zabrus_core::{Bytes, Duration, Instant};
 
+use super::recipes::Player;
 use super::registry::{Kind, Registry};
 use super::workload::USERS;
 use crate::random::Random;
@@ -36,6 +37,8 @@ pub(super) struct Client {
     pub(super) session: Option<Session>,
     pub(super) last_zxid: i64,
     pub(super) watches: Registry,
+    /// The recipe that it plays, instead of random requests.
+    pub(super) player: Option<Player>,
     /// Until then it does nothing at all.
     pub(super) rests_until: Instant,
     /// Nothing more is to be expected of it.
@@ -99,9 +102,16 @@ impl Client {
             session: None,
             last_zxid: 0,
             watches: Registry::default(),
+            player: None,
             rests_until: Instant(0),
             retired: false,
         }
+    }
+
+    /// It plays a recipe from now on. It relies on its watches, and owns its nodes as nobody special.
+    pub(super) fn plays(&mut self, player: Player) {
+        (self.player, self.rearms) = (Some(player), true);
+        self.users.clear();
     }
 
     /// A span of its own clock in the world's time.

@@ -8,6 +8,7 @@
 
 mod client;
 mod received;
+pub mod recipes;
 mod registry;
 mod wires;
 mod workload;
@@ -23,6 +24,7 @@ use zabrus_core::{Bytes, Duration, Instant, jute};
 
 use client::{Client, Line, Waiting};
 pub use received::Received;
+use recipes::{Note, Player};
 pub use wires::Arrival;
 use wires::Wires;
 pub use workload::digest_id;
@@ -76,6 +78,13 @@ pub enum Act {
         /// The connection.
         id: ClientId,
     },
+    /// As the player of a recipe, it did or learned something.
+    Noted {
+        /// The player.
+        player: u32,
+        /// What that is.
+        note: Note,
+    },
     /// It does nothing more with a connection that stays open: what comes on it is of no use.
     Abandoned {
         /// The connection.
@@ -88,10 +97,16 @@ impl Clients {
     #[must_use]
     pub fn new(settings: &LoadSettings, seed: u64, schedule: &mut Schedule) -> Self {
         let mut clients = Vec::new();
-        for client in 0..settings.clients {
+        let players = settings.recipe.map_or(0, |_| settings.players);
+        for client in 0..settings.clients + players {
             let mut random = Random::stream(seed, &format!("client/{client}"));
             schedule.push(Instant(random.between(settings.interval_micros)), Event::Client { client });
-            clients.push(Client::new(client, settings, random, false));
+            let mut state = Client::new(client, settings, random, false);
+            let player = client.checked_sub(settings.clients).zip(settings.recipe);
+            if let Some((player, recipe)) = player {
+                state.plays(Player::new(recipe, player, players));
+            }
+            clients.push(state);
         }
         Self {
             settings: settings.clone(),
@@ -157,7 +172,8 @@ impl Clients {
 
     /// A client's moment; `up` are the servers that can be reached.
     pub fn moment(&mut self, now: Instant, client: u32, up: &[Index], schedule: &mut Schedule) -> Vec<Act> {
-        let idle = self.is_quiet(now) || self.stopped;
+        let plays = self.clients[client as usize].player.is_some();
+        let idle = self.is_quiet(now) && !plays || self.stopped;
         let mut acts = Vec::new();
         self.act(now, client, up, idle, &mut acts, schedule);
         let settings = &self.settings;
@@ -214,14 +230,15 @@ impl Clients {
             self.send(now, client, xid::PING, ping, acts, schedule);
             return;
         }
-        if idle || line.closing || !line.greeted || state.scripted {
+        let plays = state.player.is_some();
+        if idle && !plays || line.closing || !line.greeted || state.scripted {
             return;
         }
-        if state.random.chance(self.settings.trouble_per_mille) {
+        if !idle && state.random.chance(self.settings.trouble_per_mille) {
             self.trouble(now, client, up, acts, schedule);
             return;
         }
-        if line.waiting.len() < self.settings.pipeline.max(1) as usize {
+        if plays || line.waiting.len() < self.settings.pipeline.max(1) as usize {
             self.request(now, client, acts, schedule);
         }
     }
@@ -313,8 +330,12 @@ impl Clients {
         }
     }
 
-    /// A random request on the connection of a client, or sometimes on the one that it left.
+    /// A request on the connection of a client: what its recipe asks, or a random one, which is sometimes
+    /// on the connection that it left.
     fn request(&mut self, now: Instant, client: u32, acts: &mut Vec<Act>, schedule: &mut Schedule) {
+        if self.clients[client as usize].player.is_some() {
+            return self.play(now, client, acts, schedule);
+        }
         self.last_value += 1;
         let Self { settings, clients, last_value: value, .. } = self;
         let state = &mut clients[client as usize];
@@ -327,6 +348,22 @@ impl Clients {
             let state = &mut self.clients[client as usize];
             std::mem::swap(&mut state.old, &mut state.line);
         } else {
+            self.ask(now, client, ask, acts, schedule);
+        }
+    }
+
+    /// A player of a recipe asks something, if nothing waits for an answer.
+    fn play(&mut self, now: Instant, client: u32, acts: &mut Vec<Act>, schedule: &mut Schedule) {
+        let Client { player, line, session, random, .. } = &mut self.clients[client as usize];
+        let (Some(player), Some(line), Some(session)) = (player, line, session) else { return };
+        if !line.waiting.is_empty() {
+            return;
+        }
+        let mut notes = Vec::new();
+        let scene = player.scene(self.stopped, random, &mut notes);
+        let ask = player.ask(line.id, session.id, scene);
+        acts.extend(player.acts(notes));
+        if let Some(ask) = ask {
             self.ask(now, client, ask, acts, schedule);
         }
     }
@@ -415,8 +452,21 @@ impl Clients {
                     }
                 }
             }
-            Received::Reply { header, .. } => state.answered(header.xid, header.zxid, header.err),
-            Received::Event { event, path, .. } => state.watches.fired(*event, path),
+            Received::Reply { header, body } => {
+                state.answered(header.xid, header.zxid, header.err);
+                if let Some(player) = state.player.as_mut().filter(|_| header.xid > 0) {
+                    let mut notes = Vec::new();
+                    let scene = player.scene(self.stopped, &mut state.random, &mut notes);
+                    player.told(id, header, body, scene);
+                    acts.extend(player.acts(notes));
+                }
+            }
+            Received::Event { event, path, .. } => {
+                state.watches.fired(*event, path);
+                if let Some(player) = &mut state.player {
+                    player.heard();
+                }
+            }
             Received::Closed | Received::Garbage(_) => {
                 state.line = None;
                 acts.push(Act::Left { id });

@@ -114,16 +114,18 @@ impl Ghost {
             return self.judge(Rule::B11, leader, Err(sentence));
         }
         let well_since = self.liveness.well_since(self.now).filter(|_| self.hopeful);
-        let Self { ledger, model, counters, now, servers, .. } = self;
+        let Self { ledger, recipes, model, counters, now, servers, .. } = self;
         let life = &servers[&leader].life;
         let silence = |session| {
             let begin = life.serves_since.unwrap_or_default();
             let (heard, longest) =
                 life.heard_sessions.get(&session).copied().unwrap_or((begin, Duration::ZERO));
-            now.since(heard).max(longest)
+            (now.since(heard).max(longest), now.since(begin))
         };
         let mut court = Court { counters, now: *now, server: Some(leader), well_since };
-        ledger.committed(&transaction, model, silence, &mut court)
+        ledger.committed(&transaction, model, silence, &mut court)?;
+        recipes.committed(*now, zxid, model);
+        Ok(())
     }
 
     /// R1 and R2, after a commit or a change of any disk.

@@ -15,6 +15,7 @@ pub mod history;
 pub mod ledger;
 pub mod model;
 pub mod quorums;
+pub mod recipes;
 
 mod commits;
 pub mod court;
@@ -51,6 +52,7 @@ use history::History;
 use ledger::Ledger;
 use model::Model;
 use quorums::Quorums;
+use recipes::Recipes;
 use server::ServerFacts;
 
 /// What a hook comes to.
@@ -67,6 +69,7 @@ pub struct Ghost {
     epochs: EpochLedger,
     model: Model,
     ledger: Ledger,
+    recipes: Recipes,
     /// Which votes servers sent for themselves (E2).
     candidates: BTreeSet<Vote>,
     liveness: Liveness,
@@ -95,6 +98,7 @@ impl Ghost {
             epochs: EpochLedger::default(),
             model: Model::new(config.service.clone()),
             ledger: Ledger::default(),
+            recipes: Recipes::new(settings.load.recipe),
             candidates: BTreeSet::new(),
             counters: Counters::default(),
         }
@@ -129,8 +133,11 @@ impl Ghost {
     }
 
     /// A client did something; `server` is where a connection that it opened goes.
-    pub fn client_acted(&mut self, act: &Act, server: impl FnOnce(Index) -> ServerId) {
-        let Self { ledger, now, .. } = self;
+    ///
+    /// # Errors
+    /// The rule that this breaks.
+    pub fn client_acted(&mut self, act: &Act, server: impl FnOnce(Index) -> ServerId) -> Checked {
+        let Self { ledger, recipes, model, counters, now, .. } = self;
         match act {
             Act::Opened { id, server: index, address, hello } => {
                 ledger.opened(*now, server(*index), *id, *address, hello);
@@ -138,7 +145,12 @@ impl Ghost {
             Act::Sent { id, header, body } => ledger.sent(*now, *id, *header, body),
             Act::Left { id } => ledger.closed(*now, *id),
             Act::Abandoned { id } => ledger.left(*id),
+            Act::Noted { player, note } => {
+                let mut court = Court { counters, now: *now, server: None, well_since: None };
+                recipes.noted(*player, note, model, &mut court)?;
+            }
         }
+        Ok(())
     }
 
     /// A client got something.
@@ -205,6 +217,12 @@ impl Ghost {
             return Ok(());
         };
         let kept: BTreeSet<SessionId> = kept.collect();
+        let well_since = disturbed + self.liveness.recovery();
+        let end = self.history.committed().zxid;
+        for (rule, verdict) in self.recipes.ended(self.now, well_since, &kept, &self.model, end) {
+            self.counters.checked(rule);
+            verdict.map_err(|sentence| (rule, sentence))?;
+        }
         let tick = self.servers.values().next().expect("a world has servers").config.tick_time;
         for (session, life) in self.model.lives().filter(|(session, _)| !kept.contains(session)) {
             let silent = self.ledger.last_touched(session);
@@ -212,8 +230,9 @@ impl Ghost {
                 Some(_) => Ok(()),
                 None => n06_eventual_expiry::check(session, life.timeout, tick, silent, disturbed, self.now),
             };
-            self.counters.checked(Rule::N6);
-            verdict.map_err(|sentence| (Rule::N6, sentence))?;
+            let rule = if self.ledger.is_told_gone(session) { Rule::N7 } else { Rule::N6 };
+            self.counters.checked(rule);
+            verdict.map_err(|sentence| (rule, sentence))?;
         }
         Ok(())
     }

@@ -51,7 +51,7 @@ impl World {
     /// If a rule is broken at once.
     pub fn fork(&self, members: &BTreeSet<ServerId>, seed: u64) -> Result<Self, Violation> {
         let mut settings = self.settings.clone();
-        (settings.start_all, settings.load.clients) = (false, 0);
+        (settings.start_all, settings.load.clients, settings.load.recipe) = (false, 0, None);
         let mut world = Self::new(settings, seed);
         world.now = self.now;
         world.ghost = self.ghost.clone();

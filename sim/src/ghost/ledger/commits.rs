@@ -7,7 +7,7 @@ use zabrus_core::{Duration, Instant, jute};
 use super::{Answer, Asked, Ledger};
 use crate::checks::{
     Rule, b15_equal_states, b16_speculative_state, l_clients, n01_unique_sessions, n02_life_cycle,
-    n04_atomic_cleanup, n05_no_early_expiry, n09_single_owner,
+    n04_atomic_cleanup, n05_no_early_expiry, n07_expired_is_final, n09_single_owner, n11_leader_change,
 };
 use crate::counters::Mark;
 use crate::ghost::Checked;
@@ -15,8 +15,8 @@ use crate::ghost::court::Court;
 use crate::ghost::model::{Executed, Model, Request};
 
 impl Ledger {
-    /// Advances the model by a committed transaction. `silence` says how long the leader has heard
-    /// nothing of a session that it expires.
+    /// Advances the model by a committed transaction. `silence` says of a session that is expired how long the
+    /// leader has heard nothing of it, and how long it has led.
     ///
     /// # Errors
     /// The rule that it breaks.
@@ -24,7 +24,7 @@ impl Ledger {
         &mut self,
         transaction: &Transaction,
         model: &mut Model,
-        silence: impl FnOnce(SessionId) -> Duration,
+        silence: impl FnOnce(SessionId) -> (Duration, Duration),
         court: &mut Court<'_>,
     ) -> Checked {
         let executed = if transaction.origin.client == 0 {
@@ -94,7 +94,7 @@ impl Ledger {
         }
         let identities = &asked.identities[..];
         let request = Request { session, identities, op, body, zxid, time };
-        let executed = self.execute(id, &request, change, model, court)?;
+        let executed = self.execute((id, asked.at), &request, change, model, court)?;
         let (code, body) = executed.answer.clone();
         let connection = self.connections.get_mut(&id).expect("it was there");
         if connection.listens && !creates {
@@ -105,7 +105,7 @@ impl Ledger {
 
     fn execute(
         &mut self,
-        id: ClientId,
+        (id, asked): (ClientId, Instant),
         request: &Request<'_>,
         change: &Change,
         model: &Model,
@@ -134,11 +134,16 @@ impl Ledger {
         }
         let executed = model.execute(request);
         compare(request, change, &executed, court)?;
+        if !matches!(change, Change::Error(_)) {
+            let verdict = n07_expired_is_final::done(session, facts.gone, asked, zxid);
+            court.judge(Rule::N7, verdict)?;
+        }
         if op == OpCode::CloseSession && matches!(change, Change::CloseSession { .. }) {
             court.saw(Mark::SessionsClosed);
         }
         if let Change::Multi(changes) = change {
             let failed = changes.iter().any(|change| matches!(change, Change::Error(_)));
+            court.judge(Rule::L10, l_clients::multi(zxid, changes))?;
             court.saw(if failed { Mark::MultisFailed } else { Mark::MultisAnswered });
         }
         Ok(executed)
@@ -149,7 +154,7 @@ impl Ledger {
 fn own(
     transaction: &Transaction,
     model: &Model,
-    silence: impl FnOnce(SessionId) -> Duration,
+    silence: impl FnOnce(SessionId) -> (Duration, Duration),
     steady: Option<Instant>,
     court: &mut Court<'_>,
 ) -> Result<Executed, crate::violation::Violation> {
@@ -171,8 +176,9 @@ fn own(
         court.saw(Mark::NodesSwept);
     } else if let Some(life) = model.session(session).filter(|life| life.closed.is_none()) {
         court.saw(Mark::SessionsExpired);
-        let verdict = n05_no_early_expiry::check(session, life.timeout, silence(session));
-        court.judge(Rule::N5, verdict)?;
+        let (silence, reign) = silence(session);
+        court.judge(Rule::N5, n05_no_early_expiry::check(session, life.timeout, silence))?;
+        court.judge(Rule::N11, n11_leader_change::check(session, life.timeout, reign))?;
         let heard = steady.zip(court.well_since).map(|(steady, well)| court.now.since(steady.max(well)));
         court.judge(Rule::N5, n05_no_early_expiry::kept(session, life.timeout, heard))?;
     }

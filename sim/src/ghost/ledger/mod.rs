@@ -98,6 +98,8 @@ struct SessionFacts {
     steady: Instant,
     /// Its timeout in milliseconds.
     timeout: i32,
+    /// When its client was first told that it is gone.
+    gone: Option<Instant>,
 }
 
 impl Asked {
@@ -230,6 +232,12 @@ impl Ledger {
     pub fn session_of(&self, id: ClientId) -> Option<SessionId> {
         let connection = self.connections.get(&id).filter(|connection| connection.attached)?;
         Some(connection.session)
+    }
+
+    /// Whether its client was told that it is gone.
+    #[must_use]
+    pub fn is_told_gone(&self, session: SessionId) -> bool {
+        self.sessions.get(&session).is_some_and(|facts| facts.gone.is_some())
     }
 
     /// When somebody who used this session was last heard.

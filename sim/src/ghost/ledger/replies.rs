@@ -9,7 +9,9 @@ use zabrus_core::{Zxid, jute};
 
 use super::watches::{CHILD, DATA, PERSISTENT, RECURSIVE, Watches, kinds};
 use super::{Asked, Connection, Ledger};
-use crate::checks::{Rule, l_clients, n10_password, w01_events, w07_rearmed};
+use crate::checks::{
+    Rule, l_clients, n07_expired_is_final, n08_closing_fence, n10_password, w01_events, w07_rearmed,
+};
 use crate::clients::Received;
 use crate::counters::Mark;
 use crate::ghost::Checked;
@@ -61,6 +63,9 @@ impl Ledger {
         if response.timeout == 0 {
             let forged = facts.password.is_some_and(|p| hello.password.as_deref() != Some(&p));
             court.saw(if forged { Mark::SessionsForged } else { Mark::SessionsGone });
+            if !forged {
+                facts.gone.get_or_insert(court.now);
+            }
             return Ok(());
         }
         let created = model.session(response.session).is_some() && connection.session == response.session;
@@ -74,6 +79,8 @@ impl Ledger {
             _ => Ok(()),
         };
         court.judge(Rule::L1, verdict)?;
+        let verdict = n07_expired_is_final::given(response.session, facts.gone, connection.opened);
+        court.judge(Rule::N7, verdict)?;
         connection.attached = true;
         facts.password = Some(response.password);
         court.saw(if hello.session == SessionId(0) { Mark::SessionsOpened } else { Mark::SessionsKept });
@@ -130,6 +137,10 @@ impl Ledger {
             return court.judge(Rule::L1, verdict);
         };
         connection.reached(zxid, model, committed, court)?;
+        if header.err == 0 && op != OpCode::CloseSession {
+            let closed = model.session(connection.session).and_then(|session| session.closed);
+            court.judge(Rule::N8, n08_closing_fence::check(connection.session, closed, zxid))?;
+        }
         connection.answered(&asked, op, header, body, model, court)?;
         // Whatever a server shows to a client is committed, so it counts for everybody.
         self.acknowledged = self.acknowledged.max(zxid);

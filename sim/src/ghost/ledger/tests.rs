@@ -46,15 +46,7 @@ impl Course {
     }
 
     fn open(&mut self, id: ClientId, session: SessionId, password: [u8; 16]) {
-        let hello = ConnectRequest {
-            protocol_version: 0,
-            last_zxid_seen: 0,
-            timeout: 10_000,
-            session,
-            password: Some(Bytes::from(password)),
-            read_only: None,
-        };
-        self.ledger.opened(Instant(0), SERVER, id, [10, 0, 0, 1].into(), &hello);
+        self.ledger.opened(Instant(0), SERVER, id, [10, 0, 0, 1].into(), &hello(session, password));
     }
 
     fn greet(&mut self, id: ClientId, session: i64) -> Told {
@@ -100,7 +92,7 @@ impl Course {
         falsify(&mut transaction);
         let mut counters = Counters::default();
         let mut court = Court { counters: &mut counters, now: Instant(0), server: None, well_since: None };
-        let silence = |_| Duration::from_seconds(11);
+        let silence = |_| (Duration::from_seconds(11), Duration::from_seconds(11));
         rule(self.ledger.committed(&transaction, &mut self.model, silence, &mut court))
     }
 
@@ -136,6 +128,17 @@ impl Course {
             Err(error) => (error.code(), Vec::new()),
         };
         self.reply(ME, xid, self.counter, err, &answer)
+    }
+}
+
+fn hello(session: SessionId, password: [u8; 16]) -> ConnectRequest {
+    ConnectRequest {
+        protocol_version: 0,
+        last_zxid_seen: 0,
+        timeout: 10_000,
+        session,
+        password: Some(Bytes::from(password)),
+        read_only: None,
     }
 }
 
@@ -234,7 +237,7 @@ fn sessions_begin_once_and_do_nothing_after_their_end() {
         transaction.change = Change::CloseSession { paths: Vec::new() };
     });
     assert_eq!(left, Err("N4"));
-    let expired = |course: &Course, silence| {
+    let expired = |course: &Course, silence, reign| {
         let Course { mut ledger, mut model, .. } = course.clone();
         let origin = Origin { server: SERVER, boot: 1, client: 0, number: 0 };
         let change = Change::CloseSession { paths: vec!["/e".into()] };
@@ -252,16 +255,96 @@ fn sessions_begin_once_and_do_nothing_after_their_end() {
         let transaction = Transaction { origin, session: MINE, cxid: 0, zxid: z(3), time: 5, change, digest };
         let mut counters = Counters::default();
         let mut court = Court { counters: &mut counters, now: Instant(0), server: None, well_since: None };
-        rule(ledger.committed(&transaction, &mut model, |_| Duration::from_seconds(silence), &mut court))
+        let spans = |_| (Duration::from_seconds(silence), Duration::from_seconds(reign));
+        rule(ledger.committed(&transaction, &mut model, spans, &mut court))
     };
-    assert_eq!(expired(&course, 10), Ok(()));
-    assert_eq!(expired(&course, 5), Err("N5"));
+    assert_eq!(expired(&course, 10, 10), Ok(()));
+    assert_eq!(expired(&course, 5, 10), Err("N5"));
+    assert_eq!(expired(&course, 10, 5), Err("N11"));
     assert_eq!(course.commit(ME, 2, OpCode::CloseSession, &[]), Ok(()));
     let revived = course.clone().commit_as(ME, 3, OpCode::Create, &ephemeral, |transaction| {
         transaction.change = Change::Error(ErrorCode::NodeExists.code());
     });
     assert_eq!(revived, Err("N2"));
     assert_eq!(course.commit(ME, 3, OpCode::Create, &ephemeral), Ok(()), "refused, as it should");
+}
+
+#[test]
+fn what_is_answered_to_a_session_that_has_ended_is_seen() {
+    let mut course = Course::new();
+    course.send(ME, 1, OpCode::CloseSession, &[]);
+    course.commit(ME, 1, OpCode::CloseSession, &[]).unwrap();
+    let body = jute::encode(&PathWatch { path: "/".into(), watch: false });
+    course.send(ME, 2, OpCode::Exists, &body);
+    assert_eq!(course.reply(ME, 1, 2, 0, &[]), Ok(()));
+    let read = course.model.read(z(2), (MINE, &[]), OpCode::Exists, &body).unwrap();
+    assert_eq!(course.clone().reply(ME, 2, 2, 0, &read), Err("N8"));
+}
+
+#[test]
+fn a_client_that_was_told_that_its_session_is_gone_can_rely_on_it() {
+    let mut course = Course::new();
+    course.create(1, "/a").unwrap();
+    course.open(OTHER, MINE, [5; 16]);
+    assert_eq!(course.receive(OTHER, &Received::Session(ConnectResponse::gone(None))), Ok(()));
+    assert!(course.ledger.is_told_gone(MINE));
+    let header = RequestHeader { xid: 2, op: OpCode::SetData.code() };
+    let mut late = course.clone();
+    late.ledger.sent(Instant(1), ME, header, &set("/a").into());
+    assert_eq!(late.commit(ME, 2, OpCode::SetData, &set("/a")), Err("N7"), "asked afterwards");
+    course.send(ME, 2, OpCode::SetData, &set("/a"));
+    assert_eq!(course.commit(ME, 2, OpCode::SetData, &set("/a")), Ok(()), "asked before");
+    let third = ClientId(9);
+    course.open(third, MINE, [5; 16]);
+    assert_eq!(course.clone().greet(third, 77), Ok(()), "opened before");
+    course.ledger.opened(Instant(1), SERVER, third, [10, 0, 0, 1].into(), &hello(MINE, [5; 16]));
+    assert_eq!(course.greet(third, 77), Err("N7"), "opened afterwards");
+}
+
+#[test]
+fn a_watch_is_armed_in_the_state_that_its_read_showed() {
+    let mut course = Course::new();
+    course.create(1, "/a").unwrap();
+    course.send(ME, 2, OpCode::GetData, &watch("/a"));
+    let read = course.model.read(z(2), (MINE, &[]), OpCode::GetData, &watch("/a")).unwrap();
+    course.send(ME, 3, OpCode::SetData, &set("/a"));
+    course.commit(ME, 3, OpCode::SetData, &set("/a")).unwrap();
+    let stat = jute::encode(&course.model.now("/a").unwrap().stat());
+    assert_eq!(course.reply(ME, 2, 2, 0, &read), Ok(()));
+    assert_eq!(course.clone().event_of(2, EventType::NodeCreated, "/a"), Err("W4"), "armed before");
+    assert_eq!(course.clone().reply(ME, 3, 3, 0, &stat), Err("W3"), "armed behind");
+}
+
+#[test]
+fn a_persistent_watch_hears_of_everything_and_a_standard_one_beside_it_of_one_thing() {
+    let mut course = Course::new();
+    course.create(1, "/a").unwrap();
+    course.ask(2, OpCode::AddWatch, &jute::encode(&AddWatch { path: Some("/a".into()), mode: 0 })).unwrap();
+    course.ask(3, OpCode::GetData, &watch("/a")).unwrap();
+    for (xid, counter) in [(4, 3), (5, 4)] {
+        course.send(ME, xid, OpCode::SetData, &set("/a"));
+        course.commit(ME, xid, OpCode::SetData, &set("/a")).unwrap();
+        assert_eq!(course.event_of(counter, EventType::NodeDataChanged, "/a"), Ok(()));
+        assert_eq!(course.clone().event_of(counter, EventType::NodeDataChanged, "/a"), Err("W1"), "once");
+        let stat = jute::encode(&course.model.now("/a").unwrap().stat());
+        assert_eq!(course.reply(ME, xid, counter, 0, &stat), Ok(()));
+    }
+}
+
+#[test]
+fn a_version_is_compared_when_the_write_is_committed() {
+    let mut course = Course::new();
+    course.create(1, "/a").unwrap();
+    let body = jute::encode(&SetData { path: "/a".into(), data: None, version: 0 });
+    for xid in [2, 3] {
+        course.send(ME, xid, OpCode::SetData, &body);
+    }
+    course.commit(ME, 2, OpCode::SetData, &body).unwrap();
+    let both = course.clone().commit_as(ME, 3, OpCode::SetData, &body, |transaction| {
+        transaction.change = Change::SetData { path: "/a".into(), data: None, version: 1 };
+    });
+    assert_eq!(both, Err("B16"), "it was asked when the version was right");
+    assert_eq!(course.commit(ME, 3, OpCode::SetData, &body), Ok(()), "refused, as it should");
 }
 
 #[test]
