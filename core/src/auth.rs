@@ -9,8 +9,9 @@ use core::net::IpAddr;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
+use sha2::{Sha256, Sha512};
 
-use crate::config::ServiceSettings;
+use crate::config::{DigestAlgorithm, ServiceSettings};
 use crate::jute;
 use crate::wire::{Acl, Auth, ErrorCode, FRAME_LIMIT, Id};
 
@@ -28,6 +29,11 @@ impl Scheme {
             "ip" => Some(Self::Ip),
             _ => None,
         }
+    }
+
+    /// Whether this server has the scheme.
+    fn is_provided(self, settings: &ServiceSettings) -> bool {
+        self == Self::Ip || settings.digest.is_some()
     }
 
     /// Whether an access control list may name `id`.
@@ -106,12 +112,15 @@ fn names_one_of(expected: &Id, identities: &[Id]) -> bool {
         })
 }
 
-fn is_known(scheme: &str) -> bool {
-    scheme == "world" || Scheme::from_name(scheme).is_some()
-}
-
 fn is_anyone(id: &Id) -> bool {
     id.scheme == "world" && id.id == "anyone"
+}
+
+/// Whether a client with these identities may ask for anything.
+#[must_use]
+pub fn is_admitted(settings: &ServiceSettings, identities: &[Id]) -> bool {
+    let Some(schemes) = &settings.enforced_schemes else { return true };
+    identities.iter().any(|id| schemes.contains(&id.scheme))
 }
 
 /// [`permits`], unless the operator has switched access control off. Reads, writes and watch events
@@ -133,7 +142,12 @@ pub fn check(
 ///
 /// # Errors
 /// [`ErrorCode::InvalidAcl`], or [`ErrorCode::MarshallingError`] for a null id.
-pub fn checked_acl(acl: Option<Vec<Acl>>, identities: &[Id]) -> Result<Vec<Acl>, ErrorCode> {
+pub fn checked_acl(
+    settings: &ServiceSettings,
+    acl: Option<Vec<Acl>>,
+    identities: &[Id],
+) -> Result<Vec<Acl>, ErrorCode> {
+    let scheme = |name: &str| Scheme::from_name(name).filter(|scheme| scheme.is_provided(settings));
     let acl = acl.unwrap_or_default();
     let mut seen = BTreeSet::new();
     let mut checked = Vec::with_capacity(acl.len());
@@ -153,10 +167,12 @@ pub fn checked_acl(acl: Option<Vec<Acl>>, identities: &[Id]) -> Result<Vec<Acl>,
                 return Err(ErrorCode::InvalidAcl);
             }
         } else if is_anyone(&entry.id)
-            || Scheme::from_name(&entry.id.scheme).is_some_and(|scheme| scheme.is_valid(&entry.id.id))
+            || scheme(&entry.id.scheme).is_some_and(|scheme| scheme.is_valid(&entry.id.id))
         {
             checked.push(entry.clone());
-        } else if entry.id.id == jute::NULL && is_known(&entry.id.scheme) {
+        } else if entry.id.id == jute::NULL
+            && (entry.id.scheme == "world" || scheme(&entry.id.scheme).is_some())
+        {
             return Err(ErrorCode::MarshallingError);
         } else {
             return Err(ErrorCode::InvalidAcl);
@@ -176,11 +192,12 @@ pub fn address_identity(address: &str) -> Id {
 /// # Errors
 /// [`ErrorCode::AuthFailed`]: it is answered, and the connection closed.
 pub fn authenticate(settings: &ServiceSettings, address: &str, auth: &Auth) -> Result<Vec<Id>, ErrorCode> {
-    match Scheme::from_name(&auth.scheme).ok_or(ErrorCode::AuthFailed)? {
-        Scheme::Ip => Ok(vec![address_identity(address)]),
-        Scheme::Digest => {
+    match (Scheme::from_name(&auth.scheme).ok_or(ErrorCode::AuthFailed)?, settings.digest) {
+        (Scheme::Ip, _) => Ok(vec![address_identity(address)]),
+        (Scheme::Digest, None) => Err(ErrorCode::AuthFailed),
+        (Scheme::Digest, Some(algorithm)) => {
             let credentials = String::from_utf8_lossy(auth.auth.as_ref().ok_or(ErrorCode::AuthFailed)?);
-            let digest = user_and_hash(&credentials);
+            let digest = user_and_hash(algorithm, &credentials);
             let mut identities = Vec::new();
             if settings.super_digest.as_ref() == Some(&digest) {
                 identities.push(Id { scheme: "super".into(), id: String::new() });
@@ -192,11 +209,15 @@ pub fn authenticate(settings: &ServiceSettings, address: &str, auth: &Auth) -> R
 }
 
 /// `user:hash` for `user:password`: how the scheme digest calls somebody.
-#[must_use]
-pub fn user_and_hash(credentials: &str) -> String {
+fn user_and_hash(algorithm: DigestAlgorithm, credentials: &str) -> String {
     let mut text = user_name("digest", credentials).to_string();
     text.push(':');
-    STANDARD.encode_string(Sha1::digest(credentials.as_bytes()), &mut text);
+    let credentials = credentials.as_bytes();
+    match algorithm {
+        DigestAlgorithm::Sha1 => STANDARD.encode_string(Sha1::digest(credentials), &mut text),
+        DigestAlgorithm::Sha256 => STANDARD.encode_string(Sha256::digest(credentials), &mut text),
+        DigestAlgorithm::Sha512 => STANDARD.encode_string(Sha512::digest(credentials), &mut text),
+    }
     text
 }
 

@@ -1,6 +1,7 @@
 //! What a server is told at its start.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use core::ops::RangeInclusive;
 
@@ -78,6 +79,31 @@ pub struct Config {
     pub service: ServiceSettings,
 }
 
+/// The hash in the identities of the scheme `digest`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DigestAlgorithm {
+    /// SHA-1, ZooKeeper's default.
+    #[default]
+    Sha1,
+    /// SHA-256.
+    Sha256,
+    /// SHA-512.
+    Sha512,
+}
+
+impl DigestAlgorithm {
+    /// The algorithm that Java knows by this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        match &*name.to_ascii_uppercase() {
+            "SHA1" | "SHA-1" | "SHA" => Some(Self::Sha1),
+            "SHA-256" => Some(Self::Sha256),
+            "SHA-512" => Some(Self::Sha512),
+            _ => None,
+        }
+    }
+}
+
 /// The settings of the service, the same on all servers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceSettings {
@@ -98,6 +124,12 @@ pub struct ServiceSettings {
     pub skip_acl: bool,
     /// Who may do everything, as `user:hash` (`DigestAuthenticationProvider.superDigest`).
     pub super_digest: Option<String>,
+    /// How the scheme `digest` calls somebody (`DigestAuthenticationProvider.digestAlg`); `None` if there is
+    /// no such scheme (`DigestAuthenticationProvider.enabled`).
+    pub digest: Option<DigestAlgorithm>,
+    /// A client that has proved no identity of one of these schemes is sent away at its first request
+    /// (`enforce.auth.enabled`, `enforce.auth.schemes`).
+    pub enforced_schemes: Option<Vec<String>>,
     /// How often the leader looks for containers and nodes past their time, in milliseconds
     /// (`znode.container.checkIntervalMs`).
     pub sweep_interval: u64,
@@ -127,6 +159,8 @@ impl ServiceSettings {
             enforce_quota: false,
             skip_acl: false,
             super_digest: None,
+            digest: Some(DigestAlgorithm::Sha1),
+            enforced_schemes: None,
             sweep_interval: 60_000,
             container_never_used: 0,
             sweeps_per_minute: 10_000,

@@ -333,33 +333,12 @@ fn act() -> impl Strategy<Value = Act> {
     .boxed()
 }
 
-/// What only a peer that knows the end of the log can say: random ones are refused at once.
-fn fitting(mut message: Message, logged: Position) -> Message {
-    match &mut message {
-        Message::Proposal { previous, zxid, payload: bytes, .. }
-        | Message::Inform { previous, zxid, payload: bytes, .. } => {
-            *previous = logged.zxid;
-            if let Ok(transaction) = Transaction::decode(bytes) {
-                *bytes = Transaction { zxid: *zxid, ..transaction }.encode().into();
-            }
-        }
-        Message::Diff { base: position, .. }
-        | Message::Trunc { to: position, .. }
-        | Message::NewLeader { end: position, .. } => *position = logged,
-        _ => {}
-    }
-    message
-}
-
 fn run(bench: &mut Bench, acts: Vec<Act>) -> Result<(), TestCaseError> {
     for act in acts {
         let before = bench.replica.status();
         match act {
             Act::Say(peer, message) if bench.has_link(peer) => bench.say(peer, message),
-            Act::SayFitting(peer, message) if bench.has_link(peer) => {
-                let message = fitting(message, before.logged);
-                bench.say(peer, message);
-            }
+            Act::SayFitting(peer, message) if bench.has_link(peer) => bench.say_fitting(peer, message),
             Act::Say(..) | Act::SayFitting(..) => {}
             Act::Frame(peer, frame) => bench.frame(peer, &frame),
             Act::Garbage(peer, bytes) => bench.bytes(peer, bytes.to_vec()),

@@ -36,7 +36,7 @@ fn one_entry_with_one_of_the_wanted_bits_is_enough() {
 #[test]
 fn the_super_user_may_do_everything_and_no_list_can_name_them() {
     assert!(permits(&[entry(1, "digest", "u:h")], Permissions::ADMIN, &[id("super", "")]));
-    assert_eq!(checked_acl(Some(vec![entry(31, "super", "")]), &[]), Err(ErrorCode::InvalidAcl));
+    assert_eq!(checked_acl(&settings(), Some(vec![entry(31, "super", "")]), &[]), Err(ErrorCode::InvalidAcl));
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn addresses_match_by_their_first_bits() {
     ];
     for (expression, valid, matches) in cases {
         let acl = vec![entry(Permissions::READ, "ip", expression)];
-        assert_eq!(checked_acl(Some(acl.clone()), &[]).is_ok(), valid, "{expression}");
+        assert_eq!(checked_acl(&settings(), Some(acl.clone()), &[]).is_ok(), valid, "{expression}");
         let found: String = ["127.0.0.1", "0:0:0:0:0:0:0:1", "10.1.2.3", "2001:db8:0:0:0:0:0:7"]
             .map(
                 |address| {
@@ -119,14 +119,18 @@ fn digest_ids_have_two_parts_as_java_counts_them() {
         (":", false),
     ];
     for (name, valid) in cases {
-        assert_eq!(checked_acl(Some(vec![entry(31, "digest", name)]), &[]).is_ok(), valid, "{name}");
+        assert_eq!(
+            checked_acl(&settings(), Some(vec![entry(31, "digest", name)]), &[]).is_ok(),
+            valid,
+            "{name}"
+        );
     }
 }
 
 #[test]
 fn a_list_loses_its_duplicates_and_keeps_its_order() {
     let (a, b) = (entry(255, "world", "anyone"), entry(0, "digest", "u:h"));
-    let checked = checked_acl(Some(vec![b.clone(), a.clone(), b.clone()]), &[]);
+    let checked = checked_acl(&settings(), Some(vec![b.clone(), a.clone(), b.clone()]), &[]);
     assert_eq!(checked, Ok(vec![b, a]));
 }
 
@@ -138,7 +142,7 @@ fn null_empty_and_unknown_lists_are_invalid() {
         Some(vec![entry(31, "world", "someone")]),
         Some(vec![entry(31, "world", "anyone"), entry(31, "sasl", "u")]),
     ] {
-        assert_eq!(checked_acl(acl, &[]), Err(ErrorCode::InvalidAcl));
+        assert_eq!(checked_acl(&settings(), acl, &[]), Err(ErrorCode::InvalidAcl));
     }
 }
 
@@ -146,12 +150,15 @@ fn null_empty_and_unknown_lists_are_invalid() {
 fn a_null_id_of_a_known_scheme_cannot_be_marshalled() {
     for scheme in ["world", "digest", "ip"] {
         let list = Some(vec![entry(31, scheme, jute::NULL)]);
-        assert_eq!(checked_acl(list, &[]), Err(ErrorCode::MarshallingError), "{scheme}");
+        assert_eq!(checked_acl(&settings(), list, &[]), Err(ErrorCode::MarshallingError), "{scheme}");
     }
-    assert_eq!(checked_acl(Some(vec![entry(31, "sasl", jute::NULL)]), &[]), Err(ErrorCode::InvalidAcl));
+    assert_eq!(
+        checked_acl(&settings(), Some(vec![entry(31, "sasl", jute::NULL)]), &[]),
+        Err(ErrorCode::InvalidAcl)
+    );
     let proved = [id("digest", "u:h")];
     assert_eq!(
-        checked_acl(Some(vec![entry(31, "auth", jute::NULL)]), &proved),
+        checked_acl(&settings(), Some(vec![entry(31, "auth", jute::NULL)]), &proved),
         Ok(vec![entry(31, "digest", "u:h")])
     );
 }
@@ -161,15 +168,15 @@ fn auth_stands_for_the_identities_that_were_proved() {
     let identities = [id("ip", "1.2.3.4"), id("super", ""), id("digest", "u:h"), id("digest", "v:h")];
     let acl = vec![entry(3, "auth", "whoever"), entry(1, "world", "anyone")];
     let expected = vec![entry(3, "digest", "u:h"), entry(3, "digest", "v:h"), entry(1, "world", "anyone")];
-    assert_eq!(checked_acl(Some(acl.clone()), &identities), Ok(expected));
-    assert_eq!(checked_acl(Some(acl), &identities[..2]), Err(ErrorCode::InvalidAcl));
+    assert_eq!(checked_acl(&settings(), Some(acl.clone()), &identities), Ok(expected));
+    assert_eq!(checked_acl(&settings(), Some(acl), &identities[..2]), Err(ErrorCode::InvalidAcl));
 }
 
 #[test]
 fn auth_cannot_grow_a_list_beyond_a_frame() {
     let identities: Vec<Id> = (0..1_000).map(|n| id("digest", &alloc::format!("{n}:h"))).collect();
     let acl: Vec<Acl> = (0..1_000).map(|perms| entry(perms, "auth", "")).collect();
-    assert_eq!(checked_acl(Some(acl), &identities), Err(ErrorCode::InvalidAcl));
+    assert_eq!(checked_acl(&settings(), Some(acl), &identities), Err(ErrorCode::InvalidAcl));
 }
 
 /// The hashes are Apache's.
@@ -184,7 +191,6 @@ fn a_password_is_hashed_with_its_user() {
         ("é:ü", "é:Ztqg8TrMmzkSFpOaDBO87lu10+c="),
     ];
     for (credentials, expected) in cases {
-        assert_eq!(user_and_hash(credentials), expected);
         let identities = authenticate(&settings(), "1.2.3.4", &digest(credentials.as_bytes()));
         assert_eq!(identities, Ok(vec![id("digest", expected)]));
     }
@@ -217,4 +223,40 @@ fn hashes_are_hidden_and_other_schemes_are_not() {
     assert_eq!(masked(&acl), [entry(31, "digest", "u:x"), entry(1, "ip", "::1"), entry(1, "digest", "u")]);
     assert_eq!(user_name("digest", "u:hash"), "u");
     assert_eq!(user_name("ip", "::1"), "::1");
+}
+
+#[test]
+fn without_the_scheme_digest_nobody_proves_one_and_no_list_names_one() {
+    let settings = ServiceSettings { digest: None, ..settings() };
+    assert_eq!(authenticate(&settings, "1.2.3.4", &digest(b"u:p")), Err(ErrorCode::AuthFailed));
+    let named = |scheme: &str, name: &str| checked_acl(&settings, Some(vec![entry(31, scheme, name)]), &[]);
+    assert_eq!(named("digest", "u:hash"), Err(ErrorCode::InvalidAcl));
+    assert_eq!(named("digest", jute::NULL), Err(ErrorCode::InvalidAcl));
+    assert!(named("ip", "1.2.3.4").is_ok());
+}
+
+#[test]
+fn the_operator_chooses_the_hash_of_the_scheme_digest() {
+    let proved = |name: &str| {
+        let settings = ServiceSettings { digest: DigestAlgorithm::from_name(name), ..settings() };
+        authenticate(&settings, "1.2.3.4", &digest(b"u:p")).map(|ids| ids[0].id.len())
+    };
+    let (sha1, sha256, sha512) = ("u:".len() + 28, "u:".len() + 44, "u:".len() + 88);
+    assert_eq!((proved("SHA1"), proved("sha-256"), proved("SHA-512")), (Ok(sha1), Ok(sha256), Ok(sha512)));
+    assert_eq!(DigestAlgorithm::from_name("MD5"), None);
+}
+
+#[test]
+fn who_must_prove_something_is_admitted_with_one_identity_of_the_schemes() {
+    let admitted = |schemes: Option<&[&str]>, scheme: &str| {
+        let enforced_schemes = schemes.map(|names| names.iter().map(|name| (*name).into()).collect());
+        is_admitted(
+            &ServiceSettings { enforced_schemes, ..settings() },
+            &[id("ip", "1.2.3.4"), id(scheme, "x")],
+        )
+    };
+    assert!(admitted(None, "none"));
+    assert!(admitted(Some(&["digest", "sasl"]), "digest"));
+    assert!(admitted(Some(&["ip"]), "none"));
+    assert!(!admitted(Some(&["digest", "sasl"]), "none") && !admitted(Some(&[]), "digest"));
 }

@@ -328,6 +328,12 @@ impl Clients {
             connection.touched = true;
             self.touched.push(session);
         }
+        let proves = matches!(op, Some(OpCode::Auth | OpCode::Sasl));
+        if !proves && !auth::is_admitted(&self.settings, &connection.identities) {
+            let bytes = reply_error(xid, 0, ErrorCode::SessionClosedRequireSaslAuth).into();
+            outputs.push_back(Output::ClientFrame { client, bytes });
+            return self.close(client, outputs);
+        }
         let what = match op {
             Some(OpCode::Auth) => return self.authenticate(client, xid, body, outputs),
             Some(OpCode::Sasl) => return self.refuse_sasl(client, xid, body, outputs),

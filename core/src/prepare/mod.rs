@@ -141,7 +141,7 @@ impl Step<'_> {
             return Err(ErrorCode::SessionExpired);
         }
         let change = match Write::decode(op, &self.request.body)? {
-            Write::Multi(writes) => self.multi(writes),
+            Write::Multi(writes) => self.multi(writes)?,
             write => self.write(write)?,
         };
         self.settle_quotas();
@@ -164,7 +164,10 @@ impl Step<'_> {
     }
 
     /// All of `writes`, each seeing what those before it do, or none (client.md section 7).
-    fn multi(&mut self, writes: Vec<Write>) -> Change {
+    ///
+    /// # Errors
+    /// [`ErrorCode::MarshallingError`] of one is that of all; other errors are results.
+    fn multi(&mut self, writes: Vec<Write>) -> Result<Change, ErrorCode> {
         let digest = self.preparer.digest;
         let count = writes.len();
         let mut changes = Vec::with_capacity(count);
@@ -175,6 +178,9 @@ impl Step<'_> {
                     self.preparer.nodes.take_back(self.zxid);
                     self.charges.clear();
                     self.preparer.digest = digest;
+                    if error == ErrorCode::MarshallingError {
+                        return Err(error);
+                    }
                     let failed = changes.len();
                     changes = vec![Change::Error(0); count];
                     changes[failed] = Change::Error(error.code());
@@ -183,7 +189,7 @@ impl Step<'_> {
                 }
             }
         }
-        Change::Multi(changes)
+        Ok(Change::Multi(changes))
     }
 
     /// Adjusts the digest: something that added `before` to it adds `after` from now on.

@@ -65,7 +65,7 @@ impl Step<'_> {
     /// The access control list that a node gets for the one in the request. Many lists in a multi,
     /// each with every identity in place of `auth`, could be more than any frame holds.
     fn acl(&mut self, acl: Option<Vec<Acl>>) -> Result<Vec<Acl>, ErrorCode> {
-        let acl = auth::checked_acl(acl, &self.request.identities)?;
+        let acl = auth::checked_acl(&self.preparer.settings, acl, &self.request.identities)?;
         self.acl_bytes += acl.iter().map(|Acl { id, .. }| id.scheme.len() + id.id.len()).sum::<usize>();
         if self.acl_bytes > self.preparer.settings.frame_limit { Err(ErrorCode::InvalidAcl) } else { Ok(acl) }
     }
@@ -87,6 +87,11 @@ impl Step<'_> {
 
     pub(super) fn create(&mut self, op: OpCode, create: Create, ttl: i64) -> Result<Change, ErrorCode> {
         let Create { mut path, data, acl, flags } = create;
+        let settings = &self.preparer.settings;
+        // Before anything else, also where the operation takes no such flags.
+        if CreateMode::is_ttl(flags) && !settings.extended_types {
+            return Err(ErrorCode::Unimplemented);
+        }
         let mode = CreateMode::from_flags(flags, op)?;
         let (op, owner) = self.kind(op, mode, ttl)?;
         let slash = parent(&path)?.len();
@@ -131,9 +136,6 @@ impl Step<'_> {
 
     /// The operation that the transaction has, and who will own the node.
     fn kind(&self, op: OpCode, mode: CreateMode, ttl: i64) -> Result<(OpCode, Owner), ErrorCode> {
-        if mode.ttl && !self.preparer.settings.extended_types {
-            return Err(ErrorCode::Unimplemented);
-        }
         match mode {
             CreateMode { ttl: true, .. } if !(1..=LONGEST_TTL).contains(&ttl) => Err(ErrorCode::BadArguments),
             CreateMode { ttl: true, .. } => Ok((op, Owner::TimeToLive(ttl))),

@@ -114,7 +114,7 @@ impl CreateMode {
             ephemeral: matches!(flags, 1 | 3) && !container,
             sequential: matches!(flags, 2 | 3 | 6),
             container,
-            ttl: matches!(flags, 5 | 6),
+            ttl: Self::is_ttl(flags),
         };
         let agreed = match op {
             OpCode::CreateTtl => mode.ttl,
@@ -122,5 +122,11 @@ impl CreateMode {
             _ => matches!(flags, 0..=6),
         };
         if agreed { Ok(mode) } else { Err(ErrorCode::BadArguments) }
+    }
+
+    /// Whether these flags ask for a time to live.
+    #[must_use]
+    pub fn is_ttl(flags: i32) -> bool {
+        matches!(flags, 5 | 6)
     }
 }

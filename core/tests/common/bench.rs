@@ -207,6 +207,26 @@ impl Bench {
         self.frame(peer, &frame);
     }
 
+    /// The same, made to follow from the end of the log as only a peer that knows it can: others are
+    /// refused at once.
+    pub fn say_fitting(&mut self, peer: u64, mut message: Message) {
+        let logged = self.replica.status().logged;
+        match &mut message {
+            Message::Proposal { previous, zxid, payload: bytes, .. }
+            | Message::Inform { previous, zxid, payload: bytes, .. } => {
+                *previous = logged.zxid;
+                if let Ok(transaction) = Transaction::decode(bytes) {
+                    *bytes = Transaction { zxid: *zxid, ..transaction }.encode().into();
+                }
+            }
+            Message::Diff { base: position, .. }
+            | Message::Trunc { to: position, .. }
+            | Message::NewLeader { end: position, .. } => *position = logged,
+            _ => {}
+        }
+        self.say(peer, message);
+    }
+
     /// What `peer` was sent since it was last asked.
     pub fn heard(&mut self, peer: u64) -> Vec<Message> {
         let (heard, rest) = std::mem::take(&mut self.frames).into_iter().partition(|(to, _)| *to == peer);

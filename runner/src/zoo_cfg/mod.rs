@@ -1,5 +1,6 @@
 //! zoo.cfg as ZooKeeper reads it (client.md section 21), and what each line means here.
 
+mod authentication;
 mod ensemble;
 mod keys;
 mod others;
@@ -338,10 +339,7 @@ fn service(keys: &mut Keys, client: &ClientSettings, tick: u64) -> ServiceSettin
         let text = "skipACL=yes: everybody may read and change everything";
         keys.remark(None, Severity::Danger, text);
     }
-    service.super_digest = keys.take("DigestAuthenticationProvider.superDigest").map(|entry| {
-        keys.note(&entry, "this user may do everything");
-        entry.value
-    });
+    authentication::authentication(keys, &mut service);
     let sweep = service.sweep_interval;
     service.sweep_interval = keys.number("znode.container.checkIntervalMs", sweep, 1..=86_400_000, |n| {
         format!("every {n} ms empty containers and nodes past their time are removed")

@@ -22,7 +22,6 @@ const SWITCHED_ON: [&str; 2] = ["true", "yes"];
 
 /// By key; one that ends in a dot stands for all keys that begin so.
 const OTHERS: &[(&str, Treatment)] = &[
-    ("DigestAuthenticationProvider.", NotYet("digests are SHA-1, and always on")),
     ("X509AuthenticationProvider.", NotYet("there is no TLS yet")),
     ("admin.", NotYet("there is no admin server yet")),
     ("allowSaslFailedClients", Ignored("there is no SASL yet, so it cannot fail")),
@@ -39,7 +38,6 @@ const OTHERS: &[(&str, Treatment)] = &[
     ),
     ("electionPortBindRetry", Ignored("a port that cannot be bound ends the start")),
     ("enableEagerACLCheck", Ignored("only the leader checks permissions, once")),
-    ("enforce.auth.", RefusedIfOn("clients would be served without authentication; there is none yet")),
     ("fastleader.", Ignored("the silence between two votes is bounded by itself")),
     ("fips-mode", NotYet("there is no TLS yet")),
     ("flushDelay", Ignored("writes that arrive during a sync are synced together, without a delay")),

@@ -1,7 +1,7 @@
 """Authentication, identities, ACLs."""
 
-from recorder.requests import EPHEMERAL, OPEN, op_check, op_create, op_set
-from recorder.tokens import buffer
+from recorder.requests import EPHEMERAL, OPEN, op_check, op_create, op_delete, op_get, op_set
+from recorder.tokens import buffer, int32, int64
 
 from .script import script
 
@@ -310,3 +310,98 @@ def auth_enforced(s):
     e = s.client("e")
     e.call(-11, [], "closeSession")
     e.is_closed()
+
+
+@script(**{"enforce.auth.enabled": "true", "enforce.auth.schemes": "digest"})
+def auth_enforced_operations(s):
+    """Each kind of request of who has not authenticated is answered with -124, and the connection closes. What is no
+    request is none here either."""
+    requests = (
+        (1, buffer("/p") + buffer(b"") + int32(0) + int32(0), "create /p"), (4, buffer("/") + ["00"], "getData /"),
+        (9, buffer("/"), "sync /"), (14, int32(-1) + ["01"] + int32(-1), "multi"),
+        (22, int32(-1) + ["01"] + int32(-1), "multiRead"), (107, [], "whoAmI"), (16, [], "reconfig with an empty body"),
+        (101, int64(0) + int32(0) * 3, "setWatches"), (4, [], "getData with an empty body"), (99, [], "operation 99"),
+        (13, [], "check"), (0, [], "notification"),
+    )
+    for number, (op, tokens, words) in enumerate(requests):
+        client = s.client(f"c{number}")
+        client.call(op, tokens, words)
+        client.is_closed()
+    s.say("Who fails to authenticate is told so.")
+    d = s.client("d")
+    d.auth("digest", b"u:p")
+    d.who_am_i()
+    d.auth("nosuch", b"x")
+    d.is_closed()
+    s.say("sasl asks for no authentication.")
+    e = s.client("e")
+    e.sasl(b"")
+    e.ping()
+    e.is_closed()
+
+
+@script(**{"enforce.auth.enabled": "true", "enforce.auth.schemes": "digest,ip"})
+def auth_enforced_by_address(s):
+    """Every connection has an identity of ip; it counts when it is among the schemes."""
+    a = s.client("a")
+    a.create("/p")
+    a.exists("/p")
+
+
+@script(**{"enforce.auth.enabled": "true", "enforce.auth.schemes": "digest", "skipACL": "yes"})
+def auth_enforced_without_acls(s):
+    """skipACL does not take the place of an authentication."""
+    a = s.client("a")
+    a.exists("/")
+    a.is_closed()
+
+
+@script(skipACL="yes")
+def acl_skipped_everywhere(s):
+    """skipACL=yes: no operation asks for a permission, and events are for everybody."""
+    a = s.client("a")
+    b = s.client("b")
+    a.create("/p", acl=[(0, "world", "anyone")])
+    b.get("/p", watch=True)
+    b.children("/p", watch=True)
+    b.exists("/p/x", watch=True)
+    a.set("/p", b"x")
+    b.event()
+    a.create("/p/x", acl=[(0, "digest", USER)])
+    b.event()
+    b.event()
+    a.multi(op_check("/p"), op_set("/p", b"y"), op_create("/p/y"))
+    a.count("/p")
+    a.multi_read(op_get("/p"))
+    a.get_acl("/p/x")
+    a.set_acl("/p", [(READ, "digest", USER)])
+    a.get_acl("/p")
+    a.set_acl("/p", [(READ, "auth", "")])
+    a.delete("/p/y")
+
+
+@script()
+def acl_null_in_multi(s):
+    """A multi with a null list of access control costs no zxid, as others do that are refused as a whole."""
+    a = s.client("a")
+    a.multi(op_create("/p", acl=None), op_check("/p"))
+
+
+@script()
+def acl_lists_in_multi(s):
+    """The lists of a multi are checked as outside of one: auth stands for the identities, others must be right."""
+    a = s.client("a")
+    a.multi(op_create("/p", acl=[(31, "auth", "")]))
+    for acl in ([], [(31, "world", "x")], [(31, "nosuch", "x")], [(31, "digest", "x")], [(31, "ip", "1.2.3")]):
+        a.multi(op_create("/p", acl=acl), op_check("/p"))
+    a.multi(op_create("/p", acl=[(31, "world", None)]), op_check("/p"))
+    a.auth("digest", b"u:p")
+    a.multi(op_create("/p", acl=[(31, "auth", "")]), op_create("/p/x", acl=[(READ, "world", "anyone")] * 2))
+    a.get_acl("/p")
+    a.get_acl("/p/x")
+    b = s.client("b")
+    b.multi(op_create("/q"), op_create("/p/y"))
+    b.multi(op_set("/p", b""), op_create("/q"))
+    b.multi(op_check("/p"), op_create("/q"))
+    b.multi(op_delete("/p/x"), op_create("/q"))
+    b.exists("/q")

@@ -1,7 +1,7 @@
 """create, create2, createContainer, createTTL."""
 
 from recorder.requests import (CONTAINER, EPHEMERAL, EPHEMERAL_SEQUENTIAL, OPEN, PERSISTENT, READ_ONLY_ACL, SEQUENTIAL,
-                               TTL, TTL_SEQUENTIAL)
+                               TTL, TTL_SEQUENTIAL, op_create)
 
 from .script import script
 
@@ -293,3 +293,38 @@ def paths_null(s):
     a.sync(None)
     for read in (a.exists, a.get, a.children, a.children2, a.get_acl, a.count):
         read(None)
+
+
+@script()
+def create_flags_disabled(s):
+    """Without extended types: flags of a TTL with each operation of the kin, alone and in a multi."""
+    a = s.client("a")
+    for op in (1, 15, 19):
+        for flags in (TTL, TTL_SEQUENTIAL, 7):
+            a.create("/x", op=op, flags=flags)
+            a.create("relative", op=op, flags=flags, acl=[])
+            a.multi(op_create("/x", op=op, flags=flags))
+    for ttl in (0, 1, MOST_TTL + 1):
+        a.multi(op_create("/x", op=21, flags=TTL, ttl=ttl))
+    a.multi(op_create("relative", op=21, flags=TTL, ttl=1, acl=[]))
+    a.multi(op_create("/x", op=21, flags=9, ttl=1))
+    a.children2("/")
+
+
+@script()
+def create_ephemerals_of_two(s):
+    """An ephemeral is its session's: another one cannot make it again until it is gone, and may write it."""
+    a = s.client("a")
+    b = s.client("b")
+    a.create("/e", b"a", flags=EPHEMERAL)
+    b.create("/e", b"b", flags=EPHEMERAL)
+    b.set("/e", b"b")
+    b.get("/e")
+    b.multi(op_create("/f", flags=EPHEMERAL), op_create("/g-", flags=EPHEMERAL_SEQUENTIAL))
+    a.delete("/f")
+    b.ephemerals(None)
+    a.close_session()
+    b.create2("/e", b"b", flags=EPHEMERAL)
+    b.close_session()
+    c = s.client("c")
+    c.children2("/")

@@ -2,7 +2,7 @@
 
 from recorder.replies import BODIES
 from recorder.requests import EPHEMERAL, OPEN, op_get
-from recorder.tokens import acl_entry, boolean, buffer, int32, vector
+from recorder.tokens import acl_entry, boolean, buffer, int32, int64, vector
 
 from .script import script
 
@@ -151,3 +151,59 @@ def pipelined(s):
     a.send(3, buffer("/p") + boolean(False), "exists /p")
     for op in (1, 4, 5, 11, 5, 4, 2, 3):
         a.reply(BODIES[op])
+
+
+@script()
+def undecodable_cut(s):
+    """Every operation without the last byte of its body. Where the connection closes, there is a new one."""
+    a = s.client("a")
+    a.create("/p")
+    whole = {
+        1: buffer("/x") + buffer(b"") + vector(OPEN, acl_entry) + int32(0),
+        2: buffer("/p") + int32(-1), 3: buffer("/p") + boolean(False), 4: buffer("/p") + boolean(False),
+        5: buffer("/p") + buffer(b"") + int32(-1), 6: buffer("/p"), 7: buffer("/p") + vector(OPEN, acl_entry) + int32(-1),
+        8: buffer("/p") + boolean(False), 9: buffer("/p"), 12: buffer("/p") + boolean(False),
+        14: int32(13) + boolean(False) + int32(-1) + buffer("/p") + int32(-1) + int32(-1) + boolean(True) + int32(-1),
+        15: buffer("/x") + buffer(b"") + vector(OPEN, acl_entry) + int32(0),
+        16: buffer(None) + buffer(None) + buffer(None) + int64(-1), 17: buffer("/p") + int32(3),
+        18: buffer("/p") + int32(3), 19: buffer("/x") + buffer(b"") + vector(OPEN, acl_entry) + int32(4),
+        20: buffer("/p"), 21: buffer("/x") + buffer(b"") + vector(OPEN, acl_entry) + int32(5) + int64(1),
+        22: int32(4) + boolean(False) + int32(-1) + buffer("/p") + boolean(False) + int32(-1) + boolean(True) + int32(-1),
+        101: int64(0) + int32(0) * 3, 103: buffer("/"), 104: buffer("/p"), 105: int64(0) + int32(0) * 5,
+        106: buffer("/p") + int32(0),
+    }
+    for op, tokens in whole.items():
+        data = b"".join(t[1:-1].encode() if t.startswith('"') else bytes.fromhex(t) for t in tokens)
+        a.raw_call(op, data[:-1], f"operation {op} without its last byte")
+    a.exists("/")
+    a.exists("/p")
+
+
+@script()
+def text_that_is_no_utf8(s):
+    """Bytes that are no UTF-8 become U+FFFD, which comes back."""
+    a = s.client("a")
+    for path in (b"/\xff", b"/\xc3(", b"/\xf0\x9f\x98", b"/\xe4\xb8x", b"/\xf8\x88\x80\x80\x80", b"/\xc0\xaf",
+                 b"/\xf4\x90\x80\x80", "/\u00e9\u4e2d"):
+        a.sync(path)
+        a.exists(path)
+    s.say("In an id.")
+    a.create("/p", acl=[(31, "digest", b"u:\xff"), (31, "world", "anyone")])
+    a.get_acl("/p")
+    a.auth("digest", b"\xff:\xff")
+    a.who_am_i()
+    a.set_acl("/p", [(31, "auth", "")])
+    a.get_acl("/p")
+    s.say("A scheme.")
+    a.create("/q", acl=[(31, b"world\xff", "anyone")])
+
+
+@script()
+def text_beyond_the_first_plane(s):
+    """Java takes a character beyond the first plane apart when it answers: two surrogates in three bytes each. It does not
+    take them back."""
+    a = s.client("a")
+    a.sync(b"/\xf0\x9f\x98\x80")
+    a.create("/p", acl=[(31, "digest", b"\xf0\x9f\x98\x80:x"), (31, "world", "anyone")])
+    a.get_acl("/p")
+    a.sync(b"/\xed\xa0\xbd\xed\xb8\x80")

@@ -234,3 +234,14 @@ def quota_limits_unreadable(s):
     limit(a, "/q", "nonsense")
     a.create("/q/a")
     a.set("/q", b"x")
+
+
+@script(enforceQuota="true")
+def quota_limits_unreadable_in_multi(s):
+    """A limits node whose text is no limits refuses a multi as a whole."""
+    a = s.client("a")
+    a.create("/q")
+    limit(a, "/q", "nonsense")
+    a.multi(op_create("/r"), op_set("/q", b"x"))
+    a.multi(op_create("/q/a"), op_create("/r"))
+    a.exists("/r")

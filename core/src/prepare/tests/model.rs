@@ -146,7 +146,7 @@ impl Model {
             }
             Write::SetAcl(SetAcl { path, acl, version }) => {
                 is_path(&path)?;
-                let acl = crate::auth::checked_acl(acl, &request.identities)?;
+                let acl = crate::auth::checked_acl(&settings(), acl, &request.identities)?;
                 self.permitted(request, &path, Permissions::ADMIN)?;
                 let version = self.versioned(&path, version, |stat| stat.aversion)?;
                 let node = self.nodes.get_mut(&path).unwrap();
@@ -179,7 +179,7 @@ impl Model {
         let mut path = create.path;
         demand(path.contains('/'), ErrorCode::BadArguments)?;
         let above = String::from(parent(&path));
-        let acl = crate::auth::checked_acl(create.acl, &request.identities)?;
+        let acl = crate::auth::checked_acl(&settings(), create.acl, &request.identities)?;
         let parent = self.permitted(request, &above, Permissions::CREATE)?;
         if mode.sequential {
             path += &format!("{:010}", parent.stat.cversion);

@@ -184,6 +184,11 @@ fn multi(
                 results.push(result(&change, done));
                 changes.push(change);
             }
+            // Nothing that is said of one operation alone.
+            Err(ErrorCode::MarshallingError) => {
+                *draft = Draft::new(draft.model, draft.zxid, draft.time);
+                return refused(ErrorCode::MarshallingError);
+            }
             Err(error) => {
                 let code = |at: usize| match at.cmp(&place) {
                     std::cmp::Ordering::Less => 0,
@@ -290,9 +295,10 @@ impl Draft<'_> {
     }
 
     fn create_node(&mut self, request: &Request<'_>, op: OpCode, create: Create, ttl: i64) -> Step {
+        let is_ttl = CreateMode::is_ttl(create.flags);
+        demand(!is_ttl || self.model.settings.extended_types, ErrorCode::Unimplemented)?;
         let mode = CreateMode::from_flags(create.flags, op)?;
         if mode.ttl {
-            demand(self.model.settings.extended_types, ErrorCode::Unimplemented)?;
             demand((1..=TTL_MAX).contains(&ttl), ErrorCode::BadArguments)?;
         }
         let mut path = create.path;
