@@ -219,7 +219,8 @@ fn another_seed_and_other_bytes_on_the_disk_are_seen() {
             seed[0] ^= 1;
         }
     });
-    let is_start = |result: Result<_, ReplayError>| matches!(result, Err(ReplayError::Diverged { number: 0, .. }));
+    let is_start =
+        |result: Result<_, ReplayError>| matches!(result, Err(ReplayError::Diverged { number: 0, .. }));
     assert!(is_start(replay(&other_seed).map(|_| ())));
     let mut pieces = 0;
     let other_disk = changed(&recording, |_, record| {
@@ -232,5 +233,8 @@ fn another_seed_and_other_bytes_on_the_disk_are_seen() {
     });
     assert!(pieces > 0);
     let error = replay(&other_disk).map(|_| ()).expect_err("another disk");
-    assert!(matches!(error, ReplayError::RecoveryDiffers | ReplayError::Diverged { number: 0, .. }), "{error:?}");
+    assert!(
+        matches!(error, ReplayError::RecoveryDiffers | ReplayError::Diverged { number: 0, .. }),
+        "{error:?}"
+    );
 }

@@ -94,7 +94,8 @@ impl<'a> Replay<'a> {
     /// If there is no start, or another one.
     pub fn new(recording: &'a [u8], see: impl FnMut(Now, &Replica, &Output)) -> Result<Self, ReplayError> {
         let mut records = Records::new(recording).ok_or(ReplayError::NoRecording)?;
-        let (Some(Record::Program(_)), Some(Record::Config(config))) = (records.next(), records.next()) else {
+        let (Some(Record::Program(_)), Some(Record::Config(config))) = (records.next(), records.next())
+        else {
             return Err(ReplayError::NoStart);
         };
         let directory = Remembered { records: RefCell::new(records), diverged: Cell::new(false) };
@@ -145,6 +146,9 @@ impl<'a> Replay<'a> {
         while let Some(output) = self.replica.poll() {
             self.chain.output(&output);
             see(self.now, &self.replica, &output);
+            if matches!(output, Output::Halt { .. }) {
+                return; // Its driver did not ask it for anything more.
+            }
         }
         self.chain.drained(&Landmark::of(&self.replica));
     }
