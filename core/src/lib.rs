@@ -27,6 +27,7 @@ pub mod mutation;
 pub mod prepare;
 pub mod quorum;
 pub mod reads;
+pub mod recording;
 pub mod replica;
 pub mod state;
 pub mod storage;

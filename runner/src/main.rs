@@ -12,6 +12,7 @@ mod node;
 mod peers;
 mod port;
 mod properties;
+mod recorder;
 mod version;
 mod zoo_cfg;
 

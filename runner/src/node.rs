@@ -13,8 +13,8 @@ use std::sync::mpsc::{self, Receiver, Sender};
 
 use mio::{Events, Poll, Waker};
 use zabrus_core::io::{ClientId, Input};
-use zabrus_core::storage::{DiskCompletion, RecoveryError, recover};
-use zabrus_core::{Duration, Instant, Output, Replica, ServerId};
+use zabrus_core::storage::{DiskCompletion, RecoveryError};
+use zabrus_core::{Duration, Instant, Output, ServerId};
 
 use crate::channel::SCRATCH_BYTES;
 use crate::clients::Clients;
@@ -24,6 +24,7 @@ use crate::disk::{DataDirectory, Disk, OpenError};
 use crate::events;
 use crate::peers::{Outcome, Peers};
 use crate::port::Port;
+use crate::recorder::{Beginning, Recorded};
 use crate::zoo_cfg::Settings;
 
 /// When the disk has more than this to write, nothing more is read from anybody until it has less.
@@ -75,7 +76,7 @@ pub(crate) struct Node {
 }
 
 enum Life {
-    Running { replica: Box<Replica>, disk: Disk, since: Instant },
+    Running { replica: Box<Recorded>, disk: Disk, since: Instant },
     Resting { until: Instant },
 }
 
@@ -244,6 +245,9 @@ impl Node {
             replica.handle(self.clock.now(), input);
             closed.extend(self.drain());
         }
+        if let Life::Running { replica, .. } = &mut self.life {
+            replica.hand_over();
+        }
     }
 
     /// Carries out everything that the replica asks for. Returns the clients whose connections it
@@ -308,7 +312,8 @@ impl Node {
         let initialize = data_directory.join(INITIALIZE);
         let mut config = self.settings.core.clone();
         config.empty_is_expected = self.settings.autocreate || initialize.exists();
-        let recovered = recover(&config, &directory.contents()?).map_err(StartError::Recovery)?;
+        let mut beginning = Beginning::new(self.settings.record.as_ref(), &config);
+        let recovered = beginning.recover(&config, &directory.contents()?).map_err(StartError::Recovery)?;
         if !recovered.empty && initialize.exists() {
             // It was for the first start.
             std::fs::remove_file(initialize)?;
@@ -322,7 +327,7 @@ impl Node {
         let report = move |completion| notices.send(Notice::Disk(completion));
         let disk = Disk::start(directory, self.settings.sync_warning, report)?;
         let now = self.clock.now();
-        let replica = Box::new(Replica::new(config, recovered, seed, now));
+        let replica = Box::new(beginning.start(config, recovered, seed, now));
         self.life = Life::Running { replica, disk, since: now.monotonic };
         Ok(())
     }

@@ -51,6 +51,30 @@ pub fn span(duration: Duration) -> String {
     }
 }
 
+/// A wall-clock time, in milliseconds since the Unix epoch, as a date; years end with 9999.
+#[must_use]
+pub fn utc(wall_millis: u64) -> String {
+    let millis = wall_millis.min(253_402_300_799_999);
+    let (mut days, mut year) = (millis / 86_400_000, 1970);
+    let is_leap =
+        |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    while days >= 365 + u64::from(is_leap(year)) {
+        days -= 365 + u64::from(is_leap(year));
+        year += 1;
+    }
+    let mut month = 1;
+    for length in [31, 28 + u64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30] {
+        if days < length {
+            break;
+        }
+        days -= length;
+        month += 1;
+    }
+    let seconds = millis / 1_000;
+    let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{year}-{month:02}-{:02} {hour:02}:{minute:02}:{second:02}.{:03} UTC", days + 1, millis % 1_000)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,5 +95,15 @@ mod tests {
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(span(Duration::from_millis(1_250)), "1.2 s");
         assert_eq!(span(Duration::from_seconds(3_725)), "1 h 02 min");
+    }
+
+    #[test]
+    fn a_wall_clock_time_is_a_date() {
+        assert_eq!(utc(0), "1970-01-01 00:00:00.000 UTC");
+        assert_eq!(utc(1_709_210_096_007), "2024-02-29 12:34:56.007 UTC");
+        assert_eq!(utc(1_709_251_200_000), "2024-03-01 00:00:00.000 UTC");
+        assert_eq!(utc(4_107_542_399_999), "2100-02-28 23:59:59.999 UTC");
+        assert_eq!(utc(4_107_542_400_000), "2100-03-01 00:00:00.000 UTC");
+        assert_eq!(utc(u64::MAX), "9999-12-31 23:59:59.999 UTC");
     }
 }

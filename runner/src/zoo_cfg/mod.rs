@@ -15,6 +15,7 @@ use zabrus_core::quorum::Ensemble;
 use zabrus_core::{Config, Duration, ServerId};
 
 use crate::properties;
+use crate::recorder::RecordSettings;
 use keys::Keys;
 pub(crate) use keys::{Remark, Severity};
 pub(crate) use servers::{HostPort, ServerLine};
@@ -44,6 +45,8 @@ pub(crate) struct Settings {
     pub(crate) autocreate: bool,
     /// Listen for peers on all addresses, not only on the own ones.
     pub(crate) listen_on_all: bool,
+    /// The flight recorder, if there is one.
+    pub(crate) record: Option<RecordSettings>,
     /// How long a connection to a peer may take to come up.
     pub(crate) connect_timeout: std::time::Duration,
     pub(crate) client: ClientSettings,
@@ -174,6 +177,7 @@ fn settings(keys: &mut Keys, myid: impl FnOnce(&Path) -> Result<Option<String>, 
     if let (false, Err(error)) = (has_error, core.validate()) {
         keys.remark(None, Severity::Error, error.to_string());
     }
+    let record = record(keys);
     others::explain(keys);
     let (data_directory, client, members) = (data_directory?, client?, members?);
     Some(Settings {
@@ -186,6 +190,7 @@ fn settings(keys: &mut Keys, myid: impl FnOnce(&Path) -> Result<Option<String>, 
         sync_warning: std::time::Duration::from_millis(sync_warning),
         autocreate,
         listen_on_all,
+        record,
         connect_timeout: std::time::Duration::from_millis(connect_timeout),
         client,
     })
@@ -201,6 +206,18 @@ fn directory(keys: &mut Keys, key: &str, meaning: &str) -> Option<PathBuf> {
         None => {}
     }
     entry.map(|entry| PathBuf::from(entry.value))
+}
+
+/// Settings of our own: the flight recorder.
+fn record(keys: &mut Keys) -> Option<RecordSettings> {
+    let limit = keys.number("recordSizeLimitInMb", 1_024, 1..=1 << 30, |n| {
+        format!("recordings together have at most {n} MiB; the oldest go first")
+    });
+    let entry = keys.take("record").filter(|entry| !entry.value.is_empty())?;
+    keys.note(&entry, "what this server is told is recorded in this directory, for zabrus-sim replay-log");
+    let text = "the recordings hold what clients say, their data and passwords too; guard the directory";
+    keys.remark(Some(entry.line), Severity::Warning, text);
+    Some(RecordSettings { directory: PathBuf::from(entry.value), limit: limit << 20 })
 }
 
 fn ticks(keys: &mut Keys, key: &str, default: u64, needed: bool, meaning: impl Fn(u64) -> String) -> u32 {

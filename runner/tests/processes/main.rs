@@ -2,5 +2,6 @@
 
 mod client;
 mod cluster;
+mod recorder;
 mod server;
 mod verbs;

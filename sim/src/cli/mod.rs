@@ -5,6 +5,7 @@ mod list;
 mod mutants;
 mod progress;
 mod replay;
+mod replay_log;
 mod run;
 mod shrink;
 mod summary;
@@ -32,7 +33,7 @@ pub const USAGE: u8 = 2;
 pub const NOT_LIVE: u8 = 3;
 /// A scenario's expectation was not met, or a mutant survived.
 pub const UNEXPECTED: u8 = 4;
-/// The same seed ran in two ways: the simulator itself is broken.
+/// The same seed ran in two ways: the simulator itself is broken. Or a recording did.
 pub const DIVERGED: u8 = 5;
 
 /// Breaks the Zabrus core on purpose, checks it after every event, and shows what happened.
@@ -49,6 +50,7 @@ Examples:
   zabrus-sim list                         the scenarios, each with the first line of its story
   zabrus-sim scenarios                    plays all of them
   zabrus-sim replay five-in-order         one of them, line by line
+  zabrus-sim replay-log DIR               what a real server recorded (record=DIR in its zoo.cfg)
 
 Exit codes:
   0  everything was green
@@ -56,7 +58,8 @@ Exit codes:
   2  the command line or a scenario file is wrong
   3  the ensemble did not get well after the faults stopped
   4  a scenario's expectation was not met, or a mutant survived
-  5  one seed ran in two different ways (--twice): the simulator itself is broken"
+  5  one seed ran in two different ways (--twice): the simulator itself is broken;
+     or a recorded server did otherwise than this program would"
 )]
 struct Cli {
     /// Where the scenario files are; by default the nearest folder `scenarios` from here upwards.
@@ -74,6 +77,8 @@ enum Verb {
     Replay(Replay),
     /// Looks for the smallest run that fails as a seed does, and writes it into a file
     Shrink(Shrink),
+    /// Lives the recorded lives of a real server again, and shows each state change
+    ReplayLog(ReplayLog),
     /// Lists the scenarios with the first line of their stories
     List(List),
     /// Plays all scenarios, or some, and reports each
@@ -179,6 +184,27 @@ struct Shrink {
     #[cfg(feature = "mutants")]
     #[arg(long, value_name = "NAME", value_parser = mutants::find)]
     mutant: Option<zabrus_core::mutation::Mutation>,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  zabrus-sim replay-log /var/lib/zookeeper/recordings
+  zabrus-sim replay-log recordings/life.0000000000000003 --trace
+
+A server with record=DIR in its zoo.cfg records what it is told. The same core, told the same,
+does the same: this is checked after each input, and the first one after which it is not so is
+named. Replay with the version that recorded. Recordings hold clients' data and passwords.")]
+struct ReplayLog {
+    /// Directories of recordings, or single ones
+    #[arg(required = true, value_name = "DIR")]
+    paths: Vec<PathBuf>,
+    /// A line for everything that happened
+    #[arg(long, group = "form")]
+    trace: bool,
+    /// A JSON object for each line, and one at the end of each life
+    #[arg(long, group = "form")]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -314,6 +340,7 @@ pub fn run(
         Verb::Run(arguments) => run::run(&arguments, folder, engine, console),
         Verb::Replay(arguments) => replay::replay(&arguments, folder, engine, console),
         Verb::Shrink(arguments) => shrink::shrink(&arguments, engine, console),
+        Verb::ReplayLog(arguments) => replay_log::replay_log(&arguments, console),
         Verb::List(arguments) => list::list(&arguments, folder, console),
         Verb::Scenarios(arguments) => list::scenarios(&arguments, folder, engine, console),
         Verb::Mutants(arguments) => mutants::mutants(&arguments, engine, console),
