@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 
 use crate::client::Client;
 use crate::server::{Cluster, wait_for};
@@ -69,13 +69,12 @@ fn all_servers_killed_at_once_come_back_with_everything() {
 fn a_leader_that_stands_still_is_replaced_and_follows_when_it_wakes() {
     let cluster = Cluster::started(3, 0);
     let leader = cluster.leader();
-    let pid = Pid::from_raw(cluster.servers[leader].pid() as i32).expect("a process");
-    kill_process(pid, Signal::STOP).expect("it can be stopped");
+    cluster.servers[leader].signal(Signal::STOP);
     let others: Vec<_> = (0..3).filter(|index| *index != leader).collect();
     wait_for("another leader", || {
         others.iter().find(|index| cluster.servers[**index].mode().as_deref() == Some("leader"))
     });
-    kill_process(pid, Signal::CONT).expect("it can go on");
+    cluster.servers[leader].signal(Signal::CONT);
     wait_for("the old leader follows", || {
         (cluster.servers[leader].mode().as_deref() == Some("follower")).then_some(())
     });

@@ -2,5 +2,8 @@
 
 mod client;
 mod cluster;
+mod load;
+mod network;
 mod server;
+mod storm;
 mod verbs;
