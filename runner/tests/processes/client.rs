@@ -9,7 +9,7 @@ use serde::Serialize;
 use zabrus_core::jute::{self, Decoder};
 use zabrus_core::wire::{
     Acl, ConnectRequest, ConnectResponse, Create, ErrorCode, GetChildren2Response, GetDataResponse, Id,
-    OpCode, PathWatch, Permissions, ReplyHeader, RequestHeader, SessionId, Stat,
+    OpCode, PathWatch, Permissions, ReplyHeader, RequestHeader, SessionId, Stat, xid,
 };
 
 /// What an operation came to, if there was an answer.
@@ -97,6 +97,14 @@ impl Client {
             level = children;
         }
         Ok(tree)
+    }
+
+    /// Says that it is alive.
+    pub(crate) fn ping(&mut self) -> io::Result<()> {
+        let header = RequestHeader { xid: xid::PING, op: OpCode::Ping.code() };
+        self.stream.write_all(&framed(&jute::encode(&header)))?;
+        self.answer(xid::PING)?.expect("a ping is never refused");
+        Ok(())
     }
 
     pub(crate) fn ask(&mut self, op: OpCode, body: &impl Serialize) -> Answer {

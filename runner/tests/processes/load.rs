@@ -11,10 +11,13 @@ use zabrus_core::jute;
 use zabrus_core::wire::{CheckVersion, Delete, ErrorCode, MultiHeader, OpCode, SetData};
 
 use crate::client::{Answer, Client, Tree, creation};
-use crate::server::{Cluster, now, sleep, wait_for};
+use crate::server::{Cluster, Server, now, sleep, wait_for};
 
 /// After this time without an answer a client tries another server.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Until then, writes without an answer are done, or never will be.
+const SETTLING: Duration = Duration::from_secs(10);
 
 /// What each path may hold in the end, `None` for no node. An answer leaves one possibility; without
 /// one, the write may be done or not.
@@ -92,17 +95,17 @@ impl Load {
         for writer in self.writers {
             ledger.0.extend(writer.join().expect("a writer sees only what it may see").0);
         }
-        let mut trees: Vec<Tree> = Vec::new();
-        wait_for("all servers hold the same", || {
-            // A write without an answer may still be on its way.
-            trees = cluster
-                .servers
-                .iter()
-                .map(|server| Client::connect(server.port)?.tree())
-                .collect::<io::Result<_>>()
-                .ok()?;
-            trees.windows(2).all(|pair| pair[0] == pair[1]).then_some(())
-        });
+        // A write without an answer may still be on its way.
+        let begin = now();
+        let trees = loop {
+            let tree = |server: &Server| Client::connect(server.port).and_then(|mut client| client.tree());
+            let trees: Vec<_> = cluster.servers.iter().map(|server| tree(server).expect("a tree")).collect();
+            let differences = differences(&trees);
+            if differences.is_empty() {
+                break trees;
+            }
+            assert!(begin.elapsed() < SETTLING, "servers differ: {differences:#?}");
+        };
         ledger.judge(&trees[0]);
         let Shared { acknowledged, refused, unanswered, .. } = &*self.shared;
         format!(
@@ -220,6 +223,19 @@ impl Writer {
         self.shared.acknowledged.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
+}
+
+/// A few nodes that servers do not hold alike.
+fn differences(trees: &[Tree]) -> Vec<String> {
+    // It shows the server lines of each zoo.cfg, which name forwarders of its own.
+    let is_common = |path: &&String| *path != "/zookeeper/config";
+    let paths: BTreeSet<_> = trees.iter().flat_map(Tree::keys).filter(is_common).collect();
+    let differ = |path: &&String| trees.iter().any(|tree| tree.get(*path) != trees[0].get(*path));
+    let show = |path: &String| {
+        let held: Vec<_> = trees.iter().map(|tree| tree.get(path)).collect();
+        format!("{path}: {held:?}")
+    };
+    paths.into_iter().filter(differ).take(5).map(show).collect()
 }
 
 fn set_data(path: &str, data: &[u8], version: i32) -> SetData {

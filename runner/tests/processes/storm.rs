@@ -84,10 +84,11 @@ impl Storm {
     fn round(&mut self, load: &Load, begin: Instant) -> Duration {
         let fault = FAULTS[self.random.below(FAULTS.len())];
         let victims = self.victims();
-        eprintln!("{:>6} ms: {fault:?} {victims:?}", begin.elapsed().as_millis());
         let moment = now();
         self.hurt(fault, &victims);
         let pause = load.pause_after(moment);
+        let at = moment.duration_since(begin).as_millis();
+        println!("{at:>7} ms: {fault:?} {victims:?}, no write for {} ms", pause.as_millis());
         load.wait_for_writes(20, &format!("with {fault:?} of {victims:?}"));
         // Long enough for the others to go on without them, or not.
         sleep(Duration::from_millis(self.random.below(1_500) as u64));
@@ -147,10 +148,10 @@ impl Storm {
 
 #[test]
 fn three_servers_keep_every_promise_while_they_are_killed_stopped_and_cut_off() {
-    eprintln!("{}", Storm::new(3, 0, 1).rage(Duration::from_secs(25)));
+    println!("{}", Storm::new(3, 0, 1).rage(Duration::from_secs(25)));
 }
 
 #[test]
 fn five_servers_and_two_observers_keep_every_promise_while_they_are_killed_stopped_and_cut_off() {
-    eprintln!("{}", Storm::new(5, 2, 2).rage(Duration::from_secs(25)));
+    println!("{}", Storm::new(5, 2, 2).rage(Duration::from_secs(25)));
 }
