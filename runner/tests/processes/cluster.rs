@@ -113,8 +113,8 @@ fn a_leader_whose_disk_is_full_makes_room_for_another_and_comes_back_when_there_
     for server in &mut cluster.servers[..2] {
         server.start();
     }
-    // The largest id leads when all are empty.
-    cluster.servers[2].start_with_short_files(1_000);
+    // The largest id leads when all are empty. No file of it can have more blocks of 512 bytes.
+    cluster.servers[2].start_limited("trap '' XFSZ; ulimit -S -f 1000");
     cluster.wait_until_all_serve();
     let leader = cluster.leader();
     if leader != 2 {
@@ -139,6 +139,19 @@ fn a_leader_whose_disk_is_full_makes_room_for_another_and_comes_back_when_there_
     for number in 0..10 {
         let data = client.get(&format!("/{number}")).expect("served");
         assert_eq!(data.as_ref(), Some(&block), "/{number}");
+    }
+}
+
+#[test]
+fn a_server_has_room_for_more_clients_than_programs_get_by_default() {
+    let mut cluster = Cluster::new(1, 0);
+    cluster.configure("maxClientCnxns=0\n");
+    cluster.servers[0].start_limited("ulimit -S -n 64");
+    wait_for("it serves", || cluster.servers[0].mode());
+    let port = cluster.servers[0].port;
+    let mut clients: Vec<_> = (0..100).map(|_| Client::connect(port).expect("room for it")).collect();
+    for client in &mut clients {
+        client.ping().expect("all are served at the same time");
     }
 }
 

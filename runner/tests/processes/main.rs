@@ -2,6 +2,7 @@
 
 mod client;
 mod cluster;
+mod foreign;
 mod load;
 mod network;
 mod server;

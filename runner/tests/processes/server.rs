@@ -151,12 +151,10 @@ impl Server {
         self.run(Command::new(ZABRUS));
     }
 
-    /// Starts the process with a disk on which no file can have more than this many blocks of 512
-    /// bytes.
-    pub(crate) fn start_with_short_files(&mut self, blocks: u64) {
+    /// Starts the process with limits that these commands of a shell set.
+    pub(crate) fn start_limited(&mut self, commands: &str) {
         let mut command = Command::new("sh");
-        let script = format!("trap '' XFSZ; ulimit -S -f {blocks}; exec \"$0\" \"$@\"");
-        command.arg("-c").arg(script).arg(ZABRUS);
+        command.arg("-c").arg(format!("{commands}; exec \"$0\" \"$@\"")).arg(ZABRUS);
         self.run(command);
     }
 
