@@ -10,8 +10,15 @@ const DISPLAY: [&str; 5] =
     ["core/src/jute/ser.rs", "sim/src/cli/", "sim/src/grid.rs", "sim/src/main.rs", "sim/src/report.rs"];
 
 /// Files that may read a clock or ask the system for a seed.
-const DRIVERS: [&str; 6] =
-    ["core/examples/", "runner/src/", "runner/tests/", "sim/examples/", "sim/src/cli/", "sim/src/main.rs"];
+const DRIVERS: [&str; 7] = [
+    "core/examples/",
+    "runner/benches/",
+    "runner/src/",
+    "runner/tests/",
+    "sim/examples/",
+    "sim/src/cli/",
+    "sim/src/main.rs",
+];
 
 fn files() -> Vec<File> {
     let root =

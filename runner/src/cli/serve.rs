@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -25,6 +26,7 @@ pub(super) fn serve(file: &Path, json: bool, with_parent: bool) -> Done {
     } else {
         log.init();
     }
+    raise_file_limit();
     let address = &settings.client.address;
     let (host, port, id) = (address.host.clone(), address.port, settings.core.id);
     let complain = |error: &dyn std::fmt::Display| {
@@ -44,6 +46,15 @@ pub(super) fn serve(file: &Path, json: bool, with_parent: bool) -> Done {
     node.run().map_err(|error| complain(&error))?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// A connection is an open file. As Java does, this takes what the system allows, and not what it gives
+/// to programs that do not ask.
+fn raise_file_limit() {
+    let most = getrlimit(Resource::Nofile).maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }) {
+        tracing::warn!(%error, "the limit of open files cannot be raised");
+    }
 }
 
 fn stop_on_signals(notices: Notices) -> std::io::Result<()> {

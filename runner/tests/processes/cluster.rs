@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 
 use crate::client::Client;
 use crate::server::{Cluster, wait_for};
@@ -69,13 +69,12 @@ fn all_servers_killed_at_once_come_back_with_everything() {
 fn a_leader_that_stands_still_is_replaced_and_follows_when_it_wakes() {
     let cluster = Cluster::started(3, 0);
     let leader = cluster.leader();
-    let pid = Pid::from_raw(cluster.servers[leader].pid() as i32).expect("a process");
-    kill_process(pid, Signal::STOP).expect("it can be stopped");
+    cluster.servers[leader].signal(Signal::STOP);
     let others: Vec<_> = (0..3).filter(|index| *index != leader).collect();
     wait_for("another leader", || {
         others.iter().find(|index| cluster.servers[**index].mode().as_deref() == Some("leader"))
     });
-    kill_process(pid, Signal::CONT).expect("it can go on");
+    cluster.servers[leader].signal(Signal::CONT);
     wait_for("the old leader follows", || {
         (cluster.servers[leader].mode().as_deref() == Some("follower")).then_some(())
     });
@@ -114,8 +113,8 @@ fn a_leader_whose_disk_is_full_makes_room_for_another_and_comes_back_when_there_
     for server in &mut cluster.servers[..2] {
         server.start();
     }
-    // The largest id leads when all are empty.
-    cluster.servers[2].start_with_short_files(1_000);
+    // The largest id leads when all are empty. No file of it can have more blocks of 512 bytes.
+    cluster.servers[2].start_limited("trap '' XFSZ; ulimit -S -f 1000");
     cluster.wait_until_all_serve();
     let leader = cluster.leader();
     if leader != 2 {
@@ -140,6 +139,19 @@ fn a_leader_whose_disk_is_full_makes_room_for_another_and_comes_back_when_there_
     for number in 0..10 {
         let data = client.get(&format!("/{number}")).expect("served");
         assert_eq!(data.as_ref(), Some(&block), "/{number}");
+    }
+}
+
+#[test]
+fn a_server_has_room_for_more_clients_than_programs_get_by_default() {
+    let mut cluster = Cluster::new(1, 0);
+    cluster.configure("maxClientCnxns=0\n");
+    cluster.servers[0].start_limited("ulimit -S -n 64");
+    wait_for("it serves", || cluster.servers[0].mode());
+    let port = cluster.servers[0].port;
+    let mut clients: Vec<_> = (0..100).map(|_| Client::connect(port).expect("room for it")).collect();
+    for client in &mut clients {
+        client.ping().expect("all are served at the same time");
     }
 }
 

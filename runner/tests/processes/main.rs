@@ -2,6 +2,13 @@
 
 mod client;
 mod cluster;
+<<<<<<< HEAD
 mod recorder;
+=======
+mod foreign;
+mod load;
+mod network;
+>>>>>>> proof
 mod server;
+mod storm;
 mod verbs;

@@ -9,6 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 pub(crate) const ZABRUS: &str = env!("CARGO_BIN_EXE_zabrus");
@@ -43,9 +44,13 @@ pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
             return answer;
         }
         assert!(begin.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
-        #[allow(clippy::disallowed_methods, reason = "real processes take real time")]
-        std::thread::sleep(Duration::from_millis(10));
+        sleep(Duration::from_millis(10));
     }
+}
+
+#[allow(clippy::disallowed_methods, reason = "real processes take real time")]
+pub(crate) fn sleep(time: Duration) {
+    std::thread::sleep(time);
 }
 
 /// The ports of this run of the tests, below those that the system gives to outgoing connections.
@@ -68,14 +73,23 @@ pub(crate) fn ensemble_port() -> u16 {
 impl Cluster {
     /// Writes the files for `voters` servers and `observers` more; starts none.
     pub(crate) fn new(voters: u64, observers: u64) -> Self {
+        Self::connected(voters, observers, |_, _, port| port)
+    }
+
+    /// As [`Cluster::new`]; `way(from, to, port)` is the port at which the server `from` reaches the
+    /// one that is at `port` of the server `to`. Servers are counted from 0 here.
+    pub(crate) fn connected(voters: u64, observers: u64, way: impl Fn(usize, usize, u16) -> u16) -> Self {
         let folder = TempDir::new().expect("a folder");
         let count = voters + observers;
-        let mut lines = String::new();
-        for id in (1..=count).filter(|_| count > 1) {
-            let role = if id > voters { ":observer" } else { "" };
-            writeln!(lines, "server.{id}=127.0.0.1:{}:{}{role}", free_port(), free_port()).expect("a string");
-        }
-        let server = |id| {
+        let ports: Vec<_> = (0..count).map(|_| free_port()).collect();
+        let server = |id: u64| {
+            let mut lines = String::new();
+            for (other, port) in ports.iter().enumerate().filter(|_| count > 1) {
+                let (from, role) = (id as usize - 1, if other as u64 >= voters { ":observer" } else { "" });
+                let port = if other == from { *port } else { way(from, other, *port) };
+                // The quorum port is not used.
+                writeln!(lines, "server.{}=127.0.0.1:1:{port}{role}", other + 1).expect("a string");
+            }
             let (home, port) = (folder.path().join(id_text(id)), free_port());
             fs::create_dir_all(home.join("data")).expect("a folder");
             fs::write(home.join("data/myid"), format!("{id}\n")).expect("myid");
@@ -137,12 +151,10 @@ impl Server {
         self.run(Command::new(ZABRUS));
     }
 
-    /// Starts the process with a disk on which no file can have more than this many blocks of 512
-    /// bytes.
-    pub(crate) fn start_with_short_files(&mut self, blocks: u64) {
+    /// Starts the process with limits that these commands of a shell set.
+    pub(crate) fn start_limited(&mut self, commands: &str) {
         let mut command = Command::new("sh");
-        let script = format!("trap '' XFSZ; ulimit -S -f {blocks}; exec \"$0\" \"$@\"");
-        command.arg("-c").arg(script).arg(ZABRUS);
+        command.arg("-c").arg(format!("{commands}; exec \"$0\" \"$@\"")).arg(ZABRUS);
         self.run(command);
     }
 
@@ -159,6 +171,16 @@ impl Server {
             child.kill().expect("it can be killed");
             child.wait().expect("it ends");
         }
+    }
+
+    pub(crate) fn runs(&self) -> bool {
+        self.child.is_some()
+    }
+
+    /// Sends a signal to the process.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.pid() as i32).expect("a process");
+        kill_process(pid, signal).expect("it is there");
     }
 
     /// The exit code, if the process has ended by itself.
