@@ -5,6 +5,7 @@ mod control;
 mod ensemble;
 mod four_letter;
 mod serve;
+mod shell;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ Examples:
   zabrus check-config zoo.cfg          what each line of a zoo.cfg means here
   zabrus start zoo.cfg                 a server in the background, as zkServer.sh start
   zabrus status zoo.cfg                leader, follower, observer, standalone, or not running
+  zabrus cli -server localhost ls /    a command of zkCli; without one, a shell
 
 Whatever zkServer.sh calls so is called so here, with the same words and exit codes.
 Without a file, zoo.cfg is looked for here, then in conf.
@@ -56,6 +58,8 @@ enum Verb {
     CheckConfig(File),
     /// Runs an ensemble on this machine until Ctrl-C; the next time it goes on with its data
     Ensemble(Ensemble),
+    /// A shell: the commands of zkCli, for one command, a pipe, or somebody at a terminal
+    Cli(shell::Arguments),
 }
 
 #[derive(Args)]
@@ -117,6 +121,7 @@ pub(crate) fn main() -> ExitCode {
         }
         Verb::CheckConfig(file) => check::check_config(&file.path()),
         Verb::Ensemble(arguments) => ensemble::run(&arguments),
+        Verb::Cli(arguments) => shell::run(&arguments),
     };
     done.map_or_else(|code| code, |()| ExitCode::SUCCESS)
 }
