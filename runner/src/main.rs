@@ -2,6 +2,7 @@
 
 mod channel;
 mod cli;
+mod client;
 mod clients;
 mod clock;
 mod data;

@@ -6,6 +6,7 @@ mod data;
 mod ensemble;
 mod four_letter;
 mod serve;
+mod shell;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -25,6 +26,7 @@ Examples:
   zabrus check-config zoo.cfg          what each line of a zoo.cfg means here
   zabrus start zoo.cfg                 a server in the background, as zkServer.sh start
   zabrus status zoo.cfg                leader, follower, observer, standalone, or not running
+  zabrus cli -server localhost ls /    a command of zkCli; without one, a shell
 
 Whatever zkServer.sh calls so is called so here, with the same words and exit codes.
 Without a file, zoo.cfg is looked for here, then in conf.
@@ -59,6 +61,8 @@ enum Verb {
     Ensemble(Ensemble),
     #[command(flatten)]
     Data(data::Verb),
+    /// A shell: the commands of zkCli, for one command, a pipe, or somebody at a terminal
+    Cli(shell::Arguments),
 }
 
 #[derive(Args)]
@@ -121,6 +125,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::CheckConfig(file) => check::check_config(&file.path()),
         Verb::Ensemble(arguments) => ensemble::run(&arguments),
         Verb::Data(verb) => data::run(verb),
+        Verb::Cli(arguments) => shell::run(&arguments),
     };
     done.map_or_else(|code| code, |()| ExitCode::SUCCESS)
 }
