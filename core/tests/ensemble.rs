@@ -13,6 +13,7 @@ use zabrus_core::config::Config;
 use zabrus_core::event::{Phase, Role};
 use zabrus_core::io::{ClientId, ConnectionId};
 use zabrus_core::quorum::Ensemble;
+use zabrus_core::replica::Leading;
 use zabrus_core::storage::{DiskCompletion, Recovered, recover};
 use zabrus_core::wire::GetDataResponse;
 use zabrus_core::{Duration, Input, Instant, Now, Output, Replica, ServerId};
@@ -303,4 +304,31 @@ fn a_leader_whose_counter_is_used_up_makes_way_for_a_new_epoch() {
     }
     assert!(done > 40, "{done}");
     world.assert_equal();
+}
+
+#[test]
+fn operators_see_who_is_synchronized_when_sessions_end_and_equal_digests() {
+    let mut world = World::new(3, 1);
+    (1..=4).for_each(|id| world.start(id));
+    world.seconds(5);
+    let leader = world.leader().expect("a leader");
+    let follower = (1..=3).find(|id| *id != leader).expect("a follower");
+    for number in 0..200 {
+        assert!(world.create(follower, number).is_some_and(|reply| reply.is_ok()), "{number}");
+    }
+    world.seconds(1);
+    let replica = |id| &world.replicas[&ServerId(id)];
+    let expected = Leading { learners: 3, synced_followers: 2, synced_observers: 1, pending_syncs: 0 };
+    assert_eq!(replica(leader).leading(), Some(expected));
+    assert_eq!(replica(follower).leading(), None);
+    let ends = replica(leader).expiring_sessions().expect("it leads");
+    let sessions: Vec<_> = ends.values().flatten().copied().collect();
+    assert_eq!(sessions, replica(leader).state().sessions().map(|(id, _)| id).collect::<Vec<_>>());
+    assert!(ends.keys().all(|end| *end > world.now.monotonic));
+    assert!(replica(follower).expiring_sessions().is_none());
+    let digests: Vec<_> = replica(leader).digests().collect();
+    assert_eq!(digests.len(), 1);
+    assert_eq!(digests[0].0.counter(), 128);
+    assert_ne!(digests[0].1, replica(leader).state().node_digest());
+    assert!((1..=4).all(|id| replica(id).digests().eq(digests.iter().copied())));
 }

@@ -18,19 +18,24 @@ pub(crate) struct Listener {
     again: Instant,
 }
 
+/// The addresses of a host to try, one after the other. `0.0.0.0` stands for all addresses of the
+/// machine, those of IPv6 too, as in Java.
+pub(crate) fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    Ok(match host.parse() {
+        Ok(Ipv4Addr::UNSPECIFIED) => {
+            vec![(Ipv6Addr::UNSPECIFIED, port).into(), (Ipv4Addr::UNSPECIFIED, port).into()]
+        }
+        _ => (host, port).to_socket_addrs()?.collect(),
+    })
+}
+
 impl Listener {
-    /// Binds one of the addresses that a host has. `0.0.0.0` stands for all addresses of the machine,
-    /// those of IPv6 too, as in Java.
+    /// Binds one of the addresses that a host has.
     pub(crate) fn bind(host: &str, port: u16, registry: &Registry, token: Token) -> io::Result<Self> {
         let explain = |error: io::Error| {
             io::Error::new(error.kind(), format!("cannot listen on {host}:{port}: {error}"))
         };
-        let addresses: Vec<_> = match host.parse() {
-            Ok(Ipv4Addr::UNSPECIFIED) => {
-                vec![(Ipv6Addr::UNSPECIFIED, port).into(), (Ipv4Addr::UNSPECIFIED, port).into()]
-            }
-            _ => (host, port).to_socket_addrs().map_err(explain)?.collect(),
-        };
+        let addresses = addresses(host, port).map_err(explain)?;
         let socket = std::net::TcpListener::bind(&addresses[..]).map_err(explain)?;
         socket.set_nonblocking(true)?;
         let mut socket = TcpListener::from_std(socket);

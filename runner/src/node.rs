@@ -4,12 +4,12 @@
 //! One turn: wait until something is ready or due; take what arrived; let the replica handle it;
 //! send what it said. Nothing here waits for anything else, so nobody holds up anybody.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::thread;
 
 use mio::{Events, Poll, Waker};
 use zabrus_core::io::{ClientId, Input};
@@ -18,12 +18,15 @@ use zabrus_core::{Duration, Instant, Output, ServerId};
 
 use crate::channel::SCRATCH_BYTES;
 use crate::clients::Clients;
-use crate::clients::words::Facts;
 use crate::clock::Clock;
 use crate::disk::{DataDirectory, Disk, OpenError};
 use crate::events;
+use crate::operator::collect::Sources;
+use crate::operator::words::Word;
+use crate::operator::{Facts, Topic};
 use crate::peers::{Outcome, Peers};
 use crate::port::Port;
+use crate::progress::Progress;
 use crate::recorder::{Beginning, Recorded};
 use crate::zoo_cfg::Settings;
 
@@ -42,6 +45,10 @@ const INITIALIZE: &str = "initialize";
 pub(crate) enum Notice {
     Disk(DiskCompletion),
     Dialed(ServerId, Outcome),
+    /// Somebody wants to know something.
+    Question(Topic, SyncSender<Box<Facts>>),
+    /// The answer to a client's four-letter word.
+    Answer(ClientId, String),
     /// Finish what is on its way to the disk, and end.
     Stop,
 }
@@ -64,13 +71,19 @@ pub(crate) enum StartError {
 /// One server.
 #[derive(Debug)]
 pub(crate) struct Node {
-    settings: Settings,
+    settings: Arc<Settings>,
     clock: Clock,
     poll: Poll,
     received: Receiver<Notice>,
     notices: Notices,
     peers: Peers,
     clients: Clients,
+    progress: Progress,
+    /// Four-letter words that wait for their turn, and the thread that writes the answers, one at a
+    /// time: a long one never fills the memory twice.
+    questions: VecDeque<(ClientId, Word)>,
+    writer: Sender<(ClientId, Word, Box<Facts>)>,
+    writing: bool,
     life: Life,
     rest: Duration,
 }
@@ -130,7 +143,7 @@ impl fmt::Debug for Life {
 
 impl Node {
     /// Listens, opens the data directory, and recovers.
-    pub(crate) fn start(settings: Settings) -> Result<Self, StartError> {
+    pub(crate) fn start(settings: Arc<Settings>) -> Result<Self, StartError> {
         let clock = Clock::start();
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), Port::Wake.token(0))?);
@@ -140,9 +153,22 @@ impl Node {
         let report = move |peer, outcome| dialed.send(Notice::Dialed(peer, outcome));
         let peers = Peers::start(&settings, poll.registry(), clock.monotonic(), report)?;
         let clients = Clients::start(&settings.client, poll.registry())?;
-        let life = Life::Resting { until: Instant(0) };
-        let mut node =
-            Self { settings, clock, poll, received, notices, peers, clients, life, rest: FIRST_REST };
+        let writer = start_writer(notices.clone())?;
+        let mut node = Self {
+            settings,
+            clock,
+            poll,
+            received,
+            notices,
+            peers,
+            clients,
+            progress: Progress::default(),
+            questions: VecDeque::new(),
+            writer,
+            writing: false,
+            life: Life::Resting { until: Instant(0) },
+            rest: FIRST_REST,
+        };
         node.wake_up()?;
         Ok(node)
     }
@@ -156,7 +182,7 @@ impl Node {
     pub(crate) fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
         let mut scratch = Box::new([0; SCRATCH_BYTES]);
-        let (mut inputs, mut questions) = (Vec::new(), Vec::new());
+        let (mut inputs, mut asked) = (Vec::new(), Vec::new());
         self.drain();
         loop {
             let has_work =
@@ -183,6 +209,11 @@ impl Node {
                     Notice::Dialed(peer, outcome) => {
                         self.peers.dialed(registry, now, peer, outcome, &mut inputs)
                     }
+                    Notice::Question(topic, reply) => asked.push((topic, reply)),
+                    Notice::Answer(client, text) => {
+                        self.clients.answer(client, &text);
+                        self.writing = false;
+                    }
                     Notice::Stop => {
                         self.stop();
                         return Ok(());
@@ -193,7 +224,7 @@ impl Node {
             self.clients.advance(registry, now, &mut inputs);
             if self.listens() {
                 self.peers.read(now, &mut scratch, &mut inputs);
-                self.clients.read(&mut scratch, &mut inputs, &mut questions);
+                self.clients.read(now, &mut scratch, &mut inputs, &mut self.questions);
             }
             if matches!(&self.life, Life::Running { replica, .. } if replica.deadline() <= now) {
                 inputs.push(Input::Tick);
@@ -202,10 +233,11 @@ impl Node {
             if matches!(self.life, Life::Resting { until } if until <= now) {
                 self.try_again();
             }
-            for (client, word) in questions.drain(..) {
-                let text = self.facts().answer(word);
-                self.clients.answer(client, &text);
+            for (topic, reply) in asked.drain(..) {
+                // Who asked may have lost patience.
+                let _ = reply.try_send(Box::new(self.facts(topic)));
             }
+            self.next_word();
             self.peers.flush(now, &mut inputs);
             self.clients.flush(now, &mut inputs);
         }
@@ -242,7 +274,9 @@ impl Node {
             if matches!(&input, Input::ClientFrame { client, .. } if closed.contains(client)) {
                 continue;
             }
-            replica.handle(self.clock.now(), input);
+            let now = self.clock.now();
+            replica.handle(now, input);
+            self.progress.logged(replica.storage().last().zxid, now.monotonic);
             closed.extend(self.drain());
         }
         if let Life::Running { replica, .. } = &mut self.life {
@@ -253,16 +287,22 @@ impl Node {
     /// Carries out everything that the replica asks for. Returns the clients whose connections it
     /// closed.
     fn drain(&mut self) -> Vec<ClientId> {
-        let mut closed = Vec::new();
+        let (mut closed, now) = (Vec::new(), self.clock.now());
         while let Life::Running { replica, disk, .. } = &mut self.life {
-            match replica.poll() {
+            let output = replica.poll();
+            if let Some(output) = &output {
+                self.progress.observe(output, now);
+            }
+            match output {
                 None => break,
                 Some(Output::Send { connection, frame, .. }) => self.peers.send(connection, &frame),
                 Some(Output::Disconnect { connection, .. }) => {
-                    self.peers.disconnect(connection, self.clock.monotonic());
+                    self.peers.disconnect(connection, now.monotonic);
                 }
                 Some(Output::Disk(operation)) => disk.submit(operation),
-                Some(Output::ClientFrame { client, bytes }) => self.clients.send(client, &bytes),
+                Some(Output::ClientFrame { client, bytes }) => {
+                    self.clients.send(client, &bytes, now.monotonic)
+                }
                 Some(Output::ClientClose { client }) => {
                     self.clients.close(client);
                     closed.push(client);
@@ -307,7 +347,7 @@ impl Node {
 
     /// Opens the data directory, recovers from it, and starts a replica.
     fn wake_up(&mut self) -> Result<(), StartError> {
-        let Settings { data_directory, log_directory, force_sync, .. } = &self.settings;
+        let Settings { data_directory, log_directory, force_sync, .. } = &*self.settings;
         let directory = DataDirectory::open(data_directory, log_directory, *force_sync)?;
         let initialize = data_directory.join(INITIALIZE);
         let mut config = self.settings.core.clone();
@@ -328,26 +368,29 @@ impl Node {
         let disk = Disk::start(directory, self.settings.sync_warning, report)?;
         let now = self.clock.now();
         let replica = Box::new(beginning.start(config, recovered, seed, now));
+        self.progress.started(replica.storage().last().zxid);
         self.life = Life::Running { replica, disk, since: now.monotonic };
         Ok(())
     }
 
-    fn facts(&self) -> Facts<'_> {
-        let (status, znodes, sizes) = match &self.life {
-            Life::Running { replica, disk, .. } => {
-                (Some(replica.status()), replica.state().node_count(), Some(&disk.sizes))
-            }
-            Life::Resting { .. } => (None, 0, None),
-        };
-        Facts {
-            settings: &self.settings,
-            status,
-            znodes,
-            clients: &self.clients,
-            data_bytes: sizes.map_or(0, |sizes| sizes.data.load(Ordering::Relaxed)),
-            log_bytes: sizes.map_or(0, |sizes| sizes.log.load(Ordering::Relaxed)),
-            uptime_millis: self.clock.monotonic().since(Instant(0)).as_millis(),
+    /// Collects what the next four-letter word needs, if the answer to the last one is written.
+    fn next_word(&mut self) {
+        if self.writing {
+            return;
         }
+        let Some((client, word)) = self.questions.pop_front() else { return };
+        let serves = matches!(&self.life, Life::Running { replica, .. } if replica.status().serving);
+        let facts = Box::new(self.facts(word.topic(&self.settings, serves)));
+        self.writing = self.writer.send((client, word, facts)).is_ok();
+    }
+
+    fn facts(&mut self, topic: Topic) -> Facts {
+        let running = match &self.life {
+            Life::Running { replica, disk, .. } => Some((&**replica, disk)),
+            Life::Resting { .. } => None,
+        };
+        let Self { settings, clients, progress, clock, .. } = self;
+        Sources { settings, running, clients, progress, now: clock.now() }.collect(topic)
     }
 
     /// Ends in order: what is on its way to the disk gets there.
@@ -356,6 +399,17 @@ impl Node {
             disk.stop();
         }
     }
+}
+
+/// The thread that writes the answers to four-letter words.
+fn start_writer(notices: Notices) -> io::Result<Sender<(ClientId, Word, Box<Facts>)>> {
+    let (sender, received) = mpsc::channel::<(ClientId, Word, Box<Facts>)>();
+    thread::Builder::new().name("words".into()).spawn(move || {
+        for (client, word, facts) in received {
+            notices.send(Notice::Answer(client, facts.answer(word)));
+        }
+    })?;
+    Ok(sender)
 }
 
 /// Without a replica nobody is served.

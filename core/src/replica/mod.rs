@@ -9,6 +9,7 @@
 //! disk, so that what it votes with is what a restart would find (R7, R12, ZOOKEEPER-4712).
 
 mod choose;
+mod figures;
 mod handler;
 mod leader;
 mod learner;
@@ -35,6 +36,7 @@ use crate::mutated;
 use crate::state::State as ServiceState;
 use crate::storage::{Epochs, Recovered, Standing, Storage, StorageEvent};
 use crate::time::{Duration, Instant, Now};
+pub use figures::Leading;
 use leader::Leader;
 use learner::Learner;
 use link::NewestVotes;

@@ -21,6 +21,11 @@ use crate::storage::{DiskError, Standing, Storage};
 use crate::time::{Duration, Instant, Now};
 use crate::wire::Transaction;
 
+/// The digest of the tree is remembered after every so manyth transaction, and of so many of them at
+/// most, as in ZooKeeper.
+const DIGEST_INTERVAL: u64 = 128;
+const DIGESTS_AT_MOST: usize = 1024;
+
 /// The state that a leader is sending.
 #[derive(Debug, Default)]
 pub(super) enum Installing {
@@ -68,6 +73,8 @@ pub(super) struct Server {
     attempts: u64,
     /// Readings of the log asked for in this boot, by this leadership and those before it.
     reads: u64,
+    /// ZooKeeper's digest of the tree after some transactions, oldest first.
+    pub(super) digests: VecDeque<(Zxid, u64)>,
     pub(super) outputs: VecDeque<Output>,
     #[cfg(feature = "mutants")]
     pub(super) planted: super::planted::Planted,
@@ -93,6 +100,7 @@ impl Server {
             pinned: None,
             attempts: 0,
             reads: 0,
+            digests: VecDeque::new(),
             outputs: VecDeque::new(),
             #[cfg(feature = "mutants")]
             planted: super::planted::Planted::default(),
@@ -147,6 +155,7 @@ impl Server {
     /// A state that was read from the disk, or came from the leader.
     pub(super) fn replace_state(&mut self, label: Position, state: State) {
         self.state = state;
+        self.digests.clear();
         self.name_ensemble();
         self.applied = label;
         self.committed = label.zxid;
@@ -222,6 +231,12 @@ impl Server {
             if transaction.digest.is_some_and(|digest| digest != self.state.digest()) {
                 wrong = Some(format!("the state after {position} is not what the leader made of it"));
                 break;
+            }
+            if position.zxid.0.is_multiple_of(DIGEST_INTERVAL) {
+                if self.digests.len() == DIGESTS_AT_MOST {
+                    self.digests.pop_front();
+                }
+                self.digests.push_back((position.zxid, self.state.node_digest()));
             }
             self.clients.committed(&transaction, &outcome, &mut self.outputs);
         }

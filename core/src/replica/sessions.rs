@@ -157,6 +157,11 @@ impl Sessions {
         self.expiring.range(..=now).flat_map(|(_, bucket)| bucket.iter().copied()).collect()
     }
 
+    /// The sessions by the moment at which they expire. Those whose end is under way are in none.
+    pub(super) fn expiring(&self) -> &BTreeMap<Instant, BTreeSet<SessionId>> {
+        &self.expiring
+    }
+
     /// When the next session expires.
     pub(super) fn deadline(&self) -> Instant {
         self.expiring.keys().next().copied().unwrap_or(Instant::NEVER)

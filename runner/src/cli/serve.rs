@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::thread;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -11,6 +12,8 @@ use signal_hook::iterator::Signals;
 use super::{Done, load};
 use crate::disk::OpenError;
 use crate::node::{Node, Notice, Notices, StartError};
+use crate::operator;
+use crate::zoo_cfg::HostPort;
 
 /// Runs a server until a signal ends it.
 pub(super) fn serve(file: &Path, json: bool, with_parent: bool) -> Done {
@@ -18,7 +21,7 @@ pub(super) fn serve(file: &Path, json: bool, with_parent: bool) -> Done {
         // Without it an ensemble whose first process is killed would leave its servers behind.
         let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM));
     }
-    let settings = load(file)?;
+    let settings = Arc::new(load(file)?);
     let log = tracing_subscriber::fmt().with_ansi(std::io::IsTerminal::is_terminal(&std::io::stdout()));
     let log = log.with_target(false).with_max_level(tracing::Level::INFO);
     if json {
@@ -27,21 +30,21 @@ pub(super) fn serve(file: &Path, json: bool, with_parent: bool) -> Done {
         log.init();
     }
     raise_file_limit();
-    let address = &settings.client.address;
-    let (host, port, id) = (address.host.clone(), address.port, settings.core.id);
     let complain = |error: &dyn std::fmt::Display| {
         tracing::error!("this server cannot run: {error}");
         ExitCode::FAILURE
     };
-    let import = super::data::import_command(&settings, file);
-    let node = Node::start(settings).map_err(|error| {
+    let node = Node::start(Arc::clone(&settings)).map_err(|error| {
         let code = complain(&error);
         if matches!(error, StartError::Directory(OpenError::Apache(_))) {
+            let import = super::data::import_command(&settings, file);
             tracing::error!("to take over its data, on every server: {import}");
         }
         code
     })?;
+    let (HostPort { host, port }, id) = (&settings.client.address, settings.core.id);
     tracing::info!("server {id} of {} serves clients on {host}:{port}", file.display());
+    operator::serve::start(&settings, &node.notices());
     stop_on_signals(node.notices()).map_err(|error| complain(&error))?;
     node.run().map_err(|error| complain(&error))?;
     tracing::info!("stopped");

@@ -1,23 +1,27 @@
-//! The client port: connections, frames, four-letter words, and limits on all of them.
+//! The client port: connections, frames, who asks a four-letter word, and limits on all of them.
 
 #[cfg(test)]
 mod tests;
-pub(crate) mod words;
+pub(crate) mod traffic;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use mio::Registry;
 use mio::net::TcpStream;
 use zabrus_core::io::{ClientId, Input};
+use zabrus_core::wire::SessionId;
 use zabrus_core::{Duration, Instant};
 
-use crate::channel::{Channel, SCRATCH_BYTES, Turn};
+use crate::channel::{Broken, Channel, SCRATCH_BYTES, Turn};
+use crate::figures::{Summary, Tally};
 use crate::listener::Listener;
+use crate::operator::ConnectionFacts;
+use crate::operator::words::Word;
 use crate::port::Port;
 use crate::zoo_cfg::{ClientSettings, HostPort};
-use words::Word;
+use traffic::{Kind, Sent, Traffic};
 
 /// A client that has more than this to read is not listened to until it has read some of it.
 const QUEUE_PAUSES: usize = 1 << 20;
@@ -44,21 +48,43 @@ pub(crate) struct Clients {
     unflushed: BTreeSet<u64>,
     deadlines: BTreeSet<(Instant, u64)>,
     last_number: u64,
+    pub(crate) figures: ClientFigures,
+    /// How long answers took.
+    pub(crate) reads: Summary,
+    pub(crate) updates: Summary,
+}
+
+/// What is counted of all connections together.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ClientFigures {
+    /// Frames and four-letter words.
     pub(crate) received: u64,
     pub(crate) sent: u64,
+    pub(crate) bytes_received: u64,
+    /// The sizes of answers, in bytes.
+    pub(crate) answers: Tally,
+    /// From the arrival of a request to its answer, in microseconds.
+    pub(crate) latency: Tally,
+    pub(crate) notification_bytes: u64,
+    pub(crate) handshakes: u64,
+    /// Connections beyond a limit.
+    pub(crate) rejected: u64,
+    /// Connections that said nothing.
+    pub(crate) silent: u64,
+    pub(crate) too_large: u64,
+    pub(crate) auth_failed: u64,
 }
 
 #[derive(Debug)]
-pub(crate) struct Connection {
+struct Connection {
     channel: Channel,
-    pub(crate) address: SocketAddr,
+    address: SocketAddr,
     stage: Stage,
     /// It has too much to read.
     stalled: bool,
     /// The core does not want to hear it for now.
     paused: bool,
-    pub(crate) received: u64,
-    pub(crate) sent: u64,
+    traffic: Traffic,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,14 +114,36 @@ impl Clients {
             unflushed: BTreeSet::new(),
             deadlines: BTreeSet::new(),
             last_number: 0,
-            received: 0,
-            sent: 0,
+            figures: ClientFigures::default(),
+            reads: Summary::default(),
+            updates: Summary::default(),
         })
     }
 
-    /// Everybody, for the words that list connections.
-    pub(crate) fn connections(&self) -> impl ExactSizeIterator<Item = &Connection> {
-        self.connections.values()
+    /// How many connections are open.
+    pub(crate) fn open(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Every connection, for those who ask.
+    pub(crate) fn list(&self) -> impl Iterator<Item = ConnectionFacts> {
+        self.connections.values().map(Connection::facts)
+    }
+
+    /// The session of a connection, if it has one.
+    pub(crate) fn session(&self, client: ClientId) -> Option<SessionId> {
+        let session = self.connections.get(&client.0)?.traffic.session;
+        (session != SessionId(0)).then_some(session)
+    }
+
+    /// Begins to count anew.
+    pub(crate) fn reset(&mut self) {
+        (self.figures, self.reads, self.updates) = <_>::default();
+    }
+
+    /// Begins to count anew for each connection.
+    pub(crate) fn reset_connections(&mut self) {
+        self.connections.values_mut().for_each(|connection| connection.traffic.reset());
     }
 
     /// Takes everybody who waits at the listener.
@@ -113,7 +161,9 @@ impl Clients {
         while let Some((_, number)) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now).copied()
         {
             self.deadlines.pop_first();
-            if self.connections.get(&number).is_some_and(|connection| connection.stage != Stage::Talking) {
+            let stage = self.connections.get(&number).map(|connection| connection.stage);
+            if stage.is_some_and(|stage| stage != Stage::Talking) {
+                self.figures.silent += u64::from(stage == Some(Stage::Fresh));
                 self.remove(number, inputs);
             }
         }
@@ -139,9 +189,10 @@ impl Clients {
     /// Gives every connection with something to read a turn.
     pub(crate) fn read(
         &mut self,
+        now: Instant,
         scratch: &mut [u8; SCRATCH_BYTES],
         inputs: &mut Vec<Input>,
-        questions: &mut Vec<(ClientId, Word)>,
+        questions: &mut VecDeque<(ClientId, Word)>,
     ) {
         for number in std::mem::take(&mut self.readable) {
             let Some(connection) = self.connections.get_mut(&number) else { continue };
@@ -158,9 +209,9 @@ impl Clients {
                 && let Some(word) = Word::recognize(first)
             {
                 connection.stage = Stage::Asked;
-                connection.received += 1;
-                self.received += 1;
-                questions.push((ClientId(number), word));
+                connection.traffic.received += 1;
+                self.figures.received += 1;
+                questions.push_back((ClientId(number), word));
             }
             if matches!(connection.stage, Stage::Asked | Stage::Closing | Stage::Leaving) {
                 connection.channel.consume(connection.channel.unused().len());
@@ -175,14 +226,16 @@ impl Clients {
                 }
                 continue;
             }
-            let frames = self.take_frames(number, inputs);
+            let frames = self.take_frames(number, now, inputs);
             match turn.and_then(|turn| frames.map(|()| turn)) {
                 Ok(Turn::Blocked) => {}
                 Ok(Turn::More) => {
                     self.readable.insert(number);
                 }
                 Err(broken) => {
-                    tracing::debug!(client = number, "the connection is gone: {broken}");
+                    let session = self.session(ClientId(number)).unwrap_or_default();
+                    tracing::debug!(client = number, %session, "the connection is gone: {broken}");
+                    self.figures.too_large += u64::from(matches!(broken, Broken::BadLength(1..)));
                     self.remove(number, inputs);
                 }
             }
@@ -190,12 +243,26 @@ impl Clients {
     }
 
     /// Queues what the core says. [`Clients::flush`] sends it.
-    pub(crate) fn send(&mut self, client: ClientId, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, client: ClientId, bytes: &[u8], now: Instant) {
         let Some(connection) = self.connections.get_mut(&client.0) else { return };
         connection.channel.send(bytes);
-        connection.sent += 1;
-        self.sent += 1;
         self.unflushed.insert(client.0);
+        self.figures.sent += 1;
+        let size = bytes.len() as u64;
+        match connection.traffic.leaves(bytes.get(4..).unwrap_or_default(), now) {
+            Sent::Notification => self.figures.notification_bytes += size,
+            Sent::AuthFailed => self.figures.auth_failed += 1,
+            Sent::Other => {}
+            Sent::Answer { kind, span } => {
+                self.figures.answers.record(size);
+                self.figures.latency.record(span.0);
+                match kind {
+                    Kind::Read => self.reads.record(span),
+                    Kind::Update => self.updates.record(span),
+                    Kind::Ping => {}
+                }
+            }
+        }
     }
 
     /// Reads nothing more from a client, or reads again.
@@ -212,6 +279,7 @@ impl Clients {
     pub(crate) fn answer(&mut self, client: ClientId, text: &str) {
         if let Some(connection) = self.connections.get_mut(&client.0) {
             connection.channel.send(text.as_bytes());
+            self.figures.sent += 1;
             self.close(client);
         }
     }
@@ -240,7 +308,8 @@ impl Clients {
             let queued = connection.channel.queued();
             if flushed.is_err() || queued > QUEUE_LIMIT {
                 if queued > QUEUE_LIMIT {
-                    tracing::warn!(client = number, address = %connection.address, "it reads too slowly");
+                    let (address, session) = (connection.address, connection.traffic.session);
+                    tracing::warn!(client = number, %session, %address, "it reads too slowly");
                 }
                 self.remove(number, inputs);
                 continue;
@@ -265,6 +334,7 @@ impl Clients {
             || is_full(self.settings.total, self.connections.len())
         {
             tracing::warn!(%address, "too many connections, this one is closed; see maxClientCnxns and maxCnxns");
+            self.figures.rejected += 1;
             return;
         }
         self.last_number += 1;
@@ -272,24 +342,24 @@ impl Clients {
         let Ok(channel) = Channel::new(stream, registry, Port::Client.token(number)) else { return };
         *self.by_address.entry(address.ip()).or_default() += 1;
         self.deadlines.insert((now + SILENCE, number));
-        let stage = Stage::Fresh;
-        self.connections.insert(
-            number,
-            Connection { channel, address, stage, stalled: false, paused: false, received: 0, sent: 0 },
-        );
+        let (stage, traffic) = (Stage::Fresh, Traffic::new(now));
+        self.connections
+            .insert(number, Connection { channel, address, stage, stalled: false, paused: false, traffic });
     }
 
-    fn take_frames(&mut self, number: u64, inputs: &mut Vec<Input>) -> Result<(), crate::channel::Broken> {
+    fn take_frames(&mut self, number: u64, now: Instant, inputs: &mut Vec<Input>) -> Result<(), Broken> {
         let Some(connection) = self.connections.get_mut(&number) else { return Ok(()) };
         let client = ClientId(number);
         while let Some(bytes) = connection.channel.next_frame(self.settings.frame_limit)? {
             if connection.stage == Stage::Fresh {
                 connection.stage = Stage::Talking;
+                self.figures.handshakes += 1;
                 let address = connection.address.ip().to_canonical();
                 inputs.push(Input::ClientConnected { client, address });
             }
-            connection.received += 1;
-            self.received += 1;
+            connection.traffic.arrived(&bytes, now);
+            self.figures.received += 1;
+            self.figures.bytes_received += 4 + bytes.len() as u64;
             inputs.push(Input::ClientFrame { client, bytes });
         }
         Ok(())
@@ -310,9 +380,24 @@ impl Clients {
 }
 
 impl Connection {
-    /// What this server waits for, as ZooKeeper shows it: 1 to read, 4 to write, 0 for nothing.
-    pub(crate) fn interest(&self) -> u8 {
+    fn facts(&self) -> ConnectionFacts {
+        let traffic = &self.traffic;
         let reads = self.stage == Stage::Talking && !self.stalled && !self.paused;
-        u8::from(reads) + 4 * u8::from(self.channel.queued() > 0)
+        let patience = match traffic.session {
+            SessionId(0) => SILENCE,
+            _ => Duration::from_millis(u64::try_from(traffic.timeout).unwrap_or(0)),
+        };
+        ConnectionFacts {
+            address: self.address,
+            interest: u8::from(reads) + 4 * u8::from(self.channel.queued() > 0),
+            outstanding: traffic.outstanding(),
+            received: traffic.received,
+            sent: traffic.sent,
+            session: traffic.session,
+            timeout: traffic.timeout,
+            established: traffic.established,
+            expires: traffic.heard + patience,
+            answers: traffic.answers,
+        }
     }
 }

@@ -13,7 +13,7 @@ struct Door {
     poll: Poll,
     clock: Clock,
     inputs: Vec<Input>,
-    questions: Vec<(ClientId, Word)>,
+    questions: VecDeque<(ClientId, Word)>,
     port: u16,
 }
 
@@ -31,7 +31,7 @@ impl Door {
         let clients = Clients::start(&settings, poll.registry()).expect("it listens");
         let port = clients.listener.port();
         let clock = Clock::start();
-        Self { clients, poll, clock, inputs: Vec::new(), questions: Vec::new(), port }
+        Self { clients, poll, clock, inputs: Vec::new(), questions: VecDeque::new(), port }
     }
 
     fn knock(&self) -> Blocking {
@@ -50,7 +50,7 @@ impl Door {
                 (_, number) => self.clients.is_ready(number),
             }
         }
-        self.clients.read(&mut [0; SCRATCH_BYTES], &mut self.inputs, &mut self.questions);
+        self.clients.read(now, &mut [0; SCRATCH_BYTES], &mut self.inputs, &mut self.questions);
         self.clients.flush(now, &mut self.inputs);
     }
 
@@ -109,7 +109,7 @@ fn frames_reach_the_core_whole_and_in_order_and_the_end_after_them() {
     drop(stream);
     door.turn_until(|door| (door.inputs.len() == 4).then_some(()));
     assert_eq!(door.inputs, [connected(1), frame(1, b"abc"), frame(1, b"d"), gone(1)]);
-    assert_eq!(door.clients.connections().len(), 0);
+    assert_eq!(door.clients.open(), 0);
     assert!(door.clients.by_address.is_empty());
 }
 
@@ -122,7 +122,7 @@ fn a_word_is_recognized_however_it_arrives_and_the_answer_ends_the_connection() 
             stream.write_all(part).expect("sent");
             door.turn();
         }
-        let (client, word) = door.turn_until(|door| door.questions.pop());
+        let (client, word) = door.turn_until(|door| door.questions.pop_front());
         assert_eq!(word, Word::Known("ruok"));
         door.clients.answer(client, "imok");
         assert_eq!(door.read_to_end(&stream), b"imok");
@@ -136,10 +136,10 @@ fn a_word_whose_sender_has_finished_sending_is_answered() {
     let mut stream = door.knock();
     stream.write_all(b"srvr").expect("sent");
     stream.shutdown(Shutdown::Write).expect("open");
-    let (client, _) = door.turn_until(|door| door.questions.pop());
+    let (client, _) = door.turn_until(|door| door.questions.pop_front());
     door.clients.answer(client, "Mode");
     assert_eq!(door.read_to_end(&stream), b"Mode");
-    door.turn_until(|door| (door.clients.connections().len() == 0).then_some(()));
+    door.turn_until(|door| (door.clients.open() == 0).then_some(()));
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn after_the_first_frame_a_word_is_a_length_and_far_too_long() {
     stream.write_all(b"\0\0\0\x01aruok").expect("sent");
     assert_eq!(door.read_to_end(&stream), b"");
     assert_eq!(door.inputs, [connected(1), frame(1, b"a"), gone(1)]);
-    assert_eq!(door.questions, []);
+    assert!(door.questions.is_empty());
 }
 
 #[test]
@@ -176,13 +176,13 @@ fn too_many_connections_from_one_address_are_closed_at_once() {
     let mut door = Door::open("maxClientCnxns=2");
     let first = door.knock();
     let _second = door.knock();
-    door.turn_until(|door| (door.clients.connections().len() == 2).then_some(()));
+    door.turn_until(|door| (door.clients.open() == 2).then_some(()));
     let third = door.knock();
     assert_eq!(door.read_to_end(&third), b"");
     drop(first);
-    door.turn_until(|door| (door.clients.connections().len() == 1).then_some(()));
+    door.turn_until(|door| (door.clients.open() == 1).then_some(()));
     let _fourth = door.knock();
-    door.turn_until(|door| (door.clients.connections().len() == 2).then_some(()));
+    door.turn_until(|door| (door.clients.open() == 2).then_some(()));
 }
 
 #[test]
@@ -191,12 +191,12 @@ fn a_connection_that_says_nothing_is_closed_after_a_while_and_one_that_talks_is_
     let silent = door.knock();
     let mut talking = door.knock();
     talking.write_all(b"\0\0\0\x01a").expect("sent");
-    door.turn_until(|door| (door.inputs.len() == 2 && door.clients.connections().len() == 2).then_some(()));
+    door.turn_until(|door| (door.inputs.len() == 2 && door.clients.open() == 2).then_some(()));
     let late = door.clock.monotonic() + SILENCE;
     assert!(door.clients.deadline() <= late);
     door.clients.advance(door.poll.registry(), late, &mut door.inputs);
     assert_eq!(door.read_to_end(&silent), b"");
-    assert_eq!(door.clients.connections().len(), 1);
+    assert_eq!(door.clients.open(), 1);
 }
 
 #[test]
@@ -206,12 +206,12 @@ fn what_was_sent_before_a_close_arrives() {
     stream.write_all(b"\0\0\0\x01a").expect("sent");
     door.turn_until(|door| (!door.inputs.is_empty()).then_some(()));
     let big = vec![7; 4 << 20];
-    door.clients.send(ClientId(1), &big);
+    door.clients.send(ClientId(1), &big, door.clock.monotonic());
     door.clients.close(ClientId(1));
     let received = door.read_to_end(&stream);
     assert!(received.ends_with(&big));
     drop(stream);
-    door.turn_until(|door| (door.clients.connections().len() == 0).then_some(()));
+    door.turn_until(|door| (door.clients.open() == 0).then_some(()));
     assert_eq!(door.inputs, [connected(1), frame(1, b"a")], "the core closed it, and needs not be told");
 }
 
@@ -222,7 +222,7 @@ fn a_client_that_does_not_read_is_not_listened_to_and_holds_up_nobody() {
     slow.write_all(b"\0\0\0\x01a").expect("sent");
     door.turn_until(|door| (!door.inputs.is_empty()).then_some(()));
     door.inputs.clear();
-    door.clients.send(ClientId(1), &vec![7; 32 << 20]);
+    door.clients.send(ClientId(1), &vec![7; 32 << 20], door.clock.monotonic());
     door.turn();
     slow.write_all(b"\0\0\0\x01b").expect("sent");
     other.write_all(b"\0\0\0\x01c").expect("sent");
@@ -245,6 +245,6 @@ fn a_client_that_would_fill_the_memory_is_sent_away() {
     let mut stream = door.knock();
     stream.write_all(b"\0\0\0\x01a").expect("sent");
     door.turn_until(|door| (!door.inputs.is_empty()).then_some(()));
-    door.clients.send(ClientId(1), &vec![7; QUEUE_LIMIT + (16 << 20)]);
+    door.clients.send(ClientId(1), &vec![7; QUEUE_LIMIT + (16 << 20)], door.clock.monotonic());
     door.turn_until(|door| door.inputs.contains(&gone(1)).then_some(()));
 }

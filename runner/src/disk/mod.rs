@@ -9,22 +9,28 @@ mod directory;
 mod tests;
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use zabrus_core::storage::{DiskCompletion, DiskError, DiskOperation, FileOperation};
 
 use crate::clock;
+use crate::figures::Summary;
 pub(crate) use directory::{APACHE_SUBDIRECTORY, Contents, DataDirectory, OpenError, SUBDIRECTORY};
 
-/// What the directories hold, for the words `dirs` and `conf`, and what waits for the disk.
+/// What the directories hold, for the words `dirs` and `conf`, what waits for the disk, and how long it
+/// took.
 #[derive(Debug, Default)]
 pub(crate) struct Sizes {
     pub(crate) data: AtomicU64,
     pub(crate) log: AtomicU64,
+    /// Syncs that took longer than `fsync.warningthresholdms`.
+    pub(crate) slow_syncs: AtomicU64,
+    /// How long syncs took.
+    syncs: Mutex<Summary>,
     /// Bytes of writes that are not carried out.
     waiting: AtomicU64,
     /// What waits is not wanted any more.
@@ -60,8 +66,12 @@ impl Disk {
                 let result = directory.execute(&operation);
                 let span = begin.elapsed();
                 let is_sync = matches!(operation, FileOperation::Sync { .. } | FileOperation::SyncDirectory);
-                if is_sync && span >= sync_warning {
-                    tracing::warn!(millis = span.as_millis(), "a sync of the disk was slow");
+                if is_sync {
+                    shared.synced(span);
+                    if span >= sync_warning {
+                        shared.slow_syncs.fetch_add(1, Ordering::Relaxed);
+                        tracing::warn!(millis = span.as_millis(), "a sync of the disk was slow");
+                    }
                 }
                 if operation == FileOperation::SyncDirectory {
                     measure(&directory, &shared);
@@ -93,6 +103,11 @@ impl Disk {
         self.sizes.waiting.load(Ordering::Relaxed)
     }
 
+    /// How long syncs took.
+    pub(crate) fn syncs(&self) -> Summary {
+        self.sizes.syncs.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Ends the thread after the operation that it is at, and takes the directory back.
     pub(crate) fn abandon(self) -> DataDirectory {
         self.sizes.abandoned.store(true, Ordering::Relaxed);
@@ -103,6 +118,13 @@ impl Disk {
     pub(crate) fn stop(self) -> DataDirectory {
         drop(self.operations);
         self.returned.recv().expect("the storage thread gives its directory back")
+    }
+}
+
+impl Sizes {
+    fn synced(&self, span: Duration) {
+        let span = zabrus_core::Duration(u64::try_from(span.as_micros()).unwrap_or(u64::MAX));
+        self.syncs.lock().unwrap_or_else(PoisonError::into_inner).record(span);
     }
 }
 

@@ -7,7 +7,7 @@ use zabrus_core::ServerId;
 use zabrus_core::quorum::{Ensemble, Member, MemberKind};
 
 use super::keys::{Keys, Severity};
-use super::servers::{self, HostPort, ServerLine};
+use super::servers::{self, Address, HostPort, ServerLine, bracketed};
 use crate::properties::Entry;
 
 pub(super) struct Members {
@@ -91,10 +91,13 @@ pub(super) fn text(servers: &BTreeMap<ServerId, ServerLine>) -> String {
         let addresses: Vec<String> = line
             .addresses
             .iter()
-            .map(|address| format!("{}:{}:{}", address.host, address.quorum_port, address.election_port))
+            .map(|Address { host, quorum_port, election_port }| {
+                format!("{}:{quorum_port}:{election_port}", bracketed(host))
+            })
             .collect();
         let role = if line.observer { "observer" } else { "participant" };
-        let client = line.client.as_ref().map_or(String::new(), |c| format!(";{}:{}", c.host, c.port));
+        let client =
+            line.client.as_ref().map_or(String::new(), |c| format!(";{}:{}", bracketed(&c.host), c.port));
         text += &format!("server.{id}={}:{role}{client}\n", addresses.join("|"));
     }
     if !servers.is_empty() {

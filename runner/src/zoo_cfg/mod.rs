@@ -3,6 +3,7 @@
 mod authentication;
 mod ensemble;
 mod keys;
+mod operator;
 mod others;
 mod servers;
 
@@ -18,7 +19,8 @@ use crate::properties;
 use crate::recorder::RecordSettings;
 use keys::Keys;
 pub(crate) use keys::{Remark, Severity};
-pub(crate) use servers::{HostPort, ServerLine};
+pub(crate) use operator::AdminSettings;
+pub(crate) use servers::{HostPort, ServerLine, bracketed};
 
 /// The four-letter words that are answered if the file does not say which: those that change
 /// nothing and name no session or path.
@@ -50,6 +52,12 @@ pub(crate) struct Settings {
     /// How long a connection to a peer may take to come up.
     pub(crate) connect_timeout: std::time::Duration,
     pub(crate) client: ClientSettings,
+    /// `None` if it is off.
+    pub(crate) admin: Option<AdminSettings>,
+    /// Where Prometheus asks, if anywhere.
+    pub(crate) metrics: Option<HostPort>,
+    /// The file as it is.
+    pub(crate) text: String,
 }
 
 /// Where and how clients are served.
@@ -112,7 +120,7 @@ fn understand(text: &str, myid: impl FnOnce(&Path) -> Result<Option<String>, Str
             keys.remark(Some(error.line), Severity::Error, error.to_string());
             None
         }
-        None => settings(&mut keys, myid),
+        None => settings(&mut keys, text, myid),
     };
     let mut remarks = keys.remarks;
     remarks.sort_by_key(|remark| remark.line.unwrap_or(usize::MAX));
@@ -121,7 +129,11 @@ fn understand(text: &str, myid: impl FnOnce(&Path) -> Result<Option<String>, Str
 }
 
 /// `None` only with an error among the remarks.
-fn settings(keys: &mut Keys, myid: impl FnOnce(&Path) -> Result<Option<String>, String>) -> Option<Settings> {
+fn settings(
+    keys: &mut Keys,
+    text: &str,
+    myid: impl FnOnce(&Path) -> Result<Option<String>, String>,
+) -> Option<Settings> {
     let data_directory = directory(keys, "dataDir", "snapshots, epochs and the file myid live here");
     let log_directory = directory(keys, "dataLogDir", "the log lives here, best on a device of its own");
     let members = ensemble::take(keys, data_directory.as_deref(), myid);
@@ -172,6 +184,7 @@ fn settings(keys: &mut Keys, myid: impl FnOnce(&Path) -> Result<Option<String>, 
         core.service = service(keys, client, tick);
         core.service.ensemble_text = ensemble::text(&members.servers);
     }
+    let (admin, metrics) = (operator::admin(keys), operator::metrics(keys));
     // What is wrong with a line was said there; this finds what no line alone can know.
     let has_error = keys.remarks.iter().any(|remark| remark.severity == Severity::Error);
     if let (false, Err(error)) = (has_error, core.validate()) {
@@ -193,6 +206,9 @@ fn settings(keys: &mut Keys, myid: impl FnOnce(&Path) -> Result<Option<String>, 
         record,
         connect_timeout: std::time::Duration::from_millis(connect_timeout),
         client,
+        admin,
+        metrics,
+        text: text.into(),
     })
 }
 

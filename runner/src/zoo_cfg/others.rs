@@ -20,10 +20,16 @@ use Treatment::{Ignored, NotYet, Refused, RefusedIfOn};
 
 const SWITCHED_ON: [&str; 2] = ["true", "yes"];
 
-/// By key; one that ends in a dot stands for all keys that begin so.
+/// By key; one that ends in a dot stands for all keys that begin so and have no line of their own.
 const OTHERS: &[(&str, Treatment)] = &[
     ("X509AuthenticationProvider.", NotYet("there is no TLS yet")),
-    ("admin.", NotYet("there is no admin server yet")),
+    ("admin.forceHttps", RefusedIfOn("the admin server would answer without TLS; there is none yet")),
+    ("admin.idleTimeout", Ignored("the admin server closes a connection after its answer")),
+    ("admin.needClientAuth", Ignored("there is no TLS with which a client could prove who it is")),
+    ("admin.portUnification", NotYet("there is no TLS yet")),
+    ("admin.rateLimiterIntervalInMS", Ignored("there are no snapshots over HTTP to limit")),
+    ("admin.restore.", NotYet("nothing is restored over HTTP")),
+    ("admin.snapshot.", NotYet("there are no snapshots over HTTP")),
     ("allowSaslFailedClients", Ignored("there is no SASL yet, so it cannot fail")),
     ("audit.", NotYet("there is no audit log yet")),
     ("authProvider.", NotYet("there are no authentication providers of your own")),
@@ -53,7 +59,9 @@ const OTHERS: &[(&str, Treatment)] = &[
     ("maxGetChildrenResponseCacheSize", Ignored("there is no response cache to bound")),
     ("maxResponseCacheSize", Ignored("there is no response cache to bound")),
     ("maxWriteQueuePollTime", Ignored("writes that arrive during a sync are synced together")),
-    ("metricsProvider.", NotYet("there is no metrics endpoint yet; the word `mntr` works")),
+    ("metricsProvider.", Ignored("metrics need no threads of their own, and there is no JVM")),
+    ("metricsProvider.httpsPort", NotYet("metrics are served without TLS")),
+    ("metricsProvider.ssl.", NotYet("metrics are served without TLS")),
     ("multiAddress.", Ignored("the addresses of a server are tried one after the other")),
     ("observer.", Ignored("an observer comes back by itself")),
     ("observerMasterPort", NotYet("observers follow the leader only")),
@@ -91,7 +99,7 @@ pub(super) fn explain(keys: &mut Keys) {
 fn judge(entry: &Entry) -> (Severity, String) {
     let key = &entry.key;
     let matches = |name: &str| key == name || (name.ends_with(['.', '_']) && key.starts_with(name));
-    let Some((_, treatment)) = OTHERS.iter().find(|(name, _)| matches(name)) else {
+    let Some((_, treatment)) = OTHERS.iter().rfind(|(name, _)| matches(name)) else {
         return (Severity::Warning, format!("{key} is no setting that this server knows; it has no effect"));
     };
     let is_on = SWITCHED_ON.iter().any(|on| on.eq_ignore_ascii_case(&entry.value));
@@ -127,7 +135,7 @@ mod tests {
     #[test]
     fn unknown_keys_and_missing_effects_are_warnings() {
         assert_eq!(judged("frobnicate", "1"), Severity::Warning);
-        assert_eq!(judged("admin.serverPort", "8080"), Severity::Warning);
+        assert_eq!(judged("metricsProvider.httpsPort", "7001"), Severity::Warning);
         assert_eq!(judged("sslx", "1"), Severity::Warning, "a prefix ends in its dot");
         assert_eq!(judged("jvm.pause.monitor", "true"), Severity::Note);
     }

@@ -27,6 +27,11 @@ pub(crate) struct ServerLine {
     pub(crate) client: Option<HostPort>,
 }
 
+/// A host as it stands before a colon and a port.
+pub(crate) fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+}
+
 /// The meaning of the value of `server.N`.
 ///
 /// # Errors

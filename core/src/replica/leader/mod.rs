@@ -6,14 +6,14 @@ mod discovery;
 mod synchronization;
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use self::confirm::{Asker, Question};
-use super::Step;
 use super::handler::{Handler, Promise, Stage as LearnerStage};
 use super::link::{Arrival, Link};
 use super::server::Server;
+use super::{Leading, Step};
 use crate::event::{Departure, Event, Phase, Role};
 use crate::identity::{Epoch, Position, ServerId, Zxid};
 use crate::io::{ConnectionId, Output};
@@ -23,6 +23,7 @@ use crate::prepare::{Preparer, WriteRequest};
 use crate::replica::sessions::{Owner, Sessions};
 use crate::storage::StorageEvent;
 use crate::time::{Duration, Instant};
+use crate::wire::SessionId;
 
 /// A server that was elected.
 pub(in crate::replica) struct Leader {
@@ -106,6 +107,27 @@ impl Leader {
         match &self.stage {
             Stage::Broadcast(broadcast) => broadcast.questions.len(),
             _ => 0,
+        }
+    }
+
+    pub(in crate::replica) fn figures(&self) -> Leading {
+        let synced = |observer: bool| {
+            let is_synced = |learner: &&Handler| learner.is_forwarding() && learner.observer == observer;
+            self.learners.values().filter(is_synced).count()
+        };
+        let (synced_followers, synced_observers) = (synced(false), synced(true));
+        Leading {
+            learners: self.learners.len(),
+            synced_followers,
+            synced_observers,
+            pending_syncs: self.questions(),
+        }
+    }
+
+    pub(in crate::replica) fn expiring_sessions(&self) -> Option<&BTreeMap<Instant, BTreeSet<SessionId>>> {
+        match &self.stage {
+            Stage::Broadcast(broadcast) => Some(broadcast.sessions.expiring()),
+            _ => None,
         }
     }
 
