@@ -310,7 +310,7 @@ impl Workload<'_> {
 }
 
 /// A multi or a multiRead of these.
-fn several(op: OpCode, parts: &[Ask]) -> Ask {
+pub(super) fn several(op: OpCode, parts: &[Ask]) -> Ask {
     let mut body = Vec::new();
     for part in parts {
         jute::encode_into(&mut body, &MultiHeader { op: part.op, done: false, err: -1 });
