@@ -5,6 +5,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::identity::ServerId;
+use crate::mutated;
 
 /// Whether a member votes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,7 +79,7 @@ impl Ensemble {
             let (present, total) = self
                 .voters()
                 .fold((0, 0), |(present, total), id| (present + usize::from(has(id)), total + 1));
-            return present > total / 2;
+            return present > total / 2 || (present * 2 == total && mutated!(M68));
         }
         let mut groups: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
         for (id, member) in self.members.iter().filter(|(_, m)| m.kind == MemberKind::Participant) {

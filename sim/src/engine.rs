@@ -4,6 +4,7 @@ use zabrus_core::replica::Status;
 use zabrus_core::{Instant, ServerId};
 
 use crate::case::Case;
+use crate::clients::Heard;
 use crate::fault::{DiskFault, Fault};
 use crate::grid::TraceLine;
 use crate::report::{Outcome, RunReport};
@@ -107,6 +108,10 @@ impl Stage for World {
                 self.write(*server, *count);
                 Ok(())
             }
+            Deed::Client(name, doing) => {
+                self.direct(name, doing);
+                Ok(())
+            }
         }
     }
 
@@ -116,6 +121,14 @@ impl Stage for World {
 
     fn writes(&self) -> (u64, u64) {
         self.writes()
+    }
+
+    fn has_node(&self, server: ServerId, path: &str) -> bool {
+        self.server(server).replica().is_some_and(|replica| replica.state().node(path).is_some())
+    }
+
+    fn heard(&self, name: &str) -> Option<Heard> {
+        self.heard(name)
     }
 
     fn trace(&self) -> &[TraceLine] {

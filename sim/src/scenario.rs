@@ -1,6 +1,7 @@
 //! Scenarios: files that tell a story in prose, then play it and check that it ends as told.
 //! `scenarios/README.md` describes the format.
 
+mod acting;
 mod action;
 mod condition;
 mod events;

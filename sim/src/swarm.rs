@@ -173,7 +173,7 @@ fn load(random: &mut Random, tick_time: Duration, service: &ServiceChoices) -> L
         value_bytes: *random.pick(&[(8, 8), (8, 100), (8, 100), (8, 2_000)]),
         large_per_mille: *random.pick(&[0, 0, 0, 3]),
         keys: *random.pick(&[3, 20, 50, 200]),
-        reads_percent: *random.pick(&[0, 30, 30, 70]),
+        reads_percent: *random.pick(&[0, 0, 30, 30, 30, 70, 70, 100]),
         sync_percent: *random.pick(&[0, 3, 10]),
         versioned_percent: *random.pick(&[0, 20, 50]),
         busy_micros: (2 * tick, 15 * tick),

@@ -11,7 +11,7 @@ use zabrus_core::event::{Phase, Role};
 use zabrus_core::io::Input;
 use zabrus_core::{Instant, ServerId};
 
-use crate::clients::{Act, Arrival, Clients};
+use crate::clients::{Act, Arrival, Clients, Doing, Heard};
 use crate::disk::Disk;
 use crate::ghost::Ghost;
 use crate::grid::TraceLine;
@@ -159,6 +159,30 @@ impl World {
     #[must_use]
     pub fn writes(&self) -> (u64, u64) {
         self.clients.scripted()
+    }
+
+    /// A client that a scenario names does something.
+    ///
+    /// # Panics
+    /// If there is no such server.
+    pub fn direct(&mut self, name: &str, doing: &Doing<ServerId>) {
+        let index = |server: &ServerId| self.index(*server).expect("the server is a member");
+        let doing = match doing {
+            Doing::Connect(server, timeout) => Doing::Connect(index(server), *timeout),
+            Doing::Move(server) => Doing::Move(index(server)),
+            Doing::Ask { wishes, on_old } => Doing::Ask { wishes: wishes.clone(), on_old: *on_old },
+            Doing::HangUp => Doing::HangUp,
+            Doing::FallSilent => Doing::FallSilent,
+        };
+        self.trace.note(self.now, None, format!("client {name}: {doing:?}"));
+        let acts = self.clients.direct(self.now, name, &doing, &mut self.schedule);
+        self.told(&acts);
+    }
+
+    /// What a client that a scenario names heard.
+    #[must_use]
+    pub fn heard(&self, name: &str) -> Option<Heard> {
+        self.clients.heard(name)
     }
 
     /// The observer.

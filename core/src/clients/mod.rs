@@ -338,13 +338,14 @@ impl Clients {
             Some(OpCode::Auth) => return self.authenticate(client, xid, body, outputs),
             Some(OpCode::Sasl) => return self.refuse_sasl(client, xid, body, outputs),
             // What exists only within a multi, or only for the server itself.
-            None | Some(OpCode::CreateSession | OpCode::Check) => What::Unknown,
+            None | Some(OpCode::CreateSession) => What::Unknown,
+            Some(OpCode::Check) if !mutated!(M95) => What::Unknown,
             // Whatever it was, nobody else needs to know.
             Some(op) if !is_well_formed(op, body) => {
                 What::Done { op, result: Err(ErrorCode::MarshallingError) }
             }
             Some(OpCode::DeleteContainer) => What::Unknown,
-            Some(op) if op.is_write() => {
+            Some(op) if op.is_write() || op == OpCode::Check => {
                 What::Write { op, number: self.ask_to_write(client, session, xid, op, body.into()) }
             }
             Some(OpCode::Sync) => What::Sync { number: self.ask_to_sync(client), frame: frame.clone() },

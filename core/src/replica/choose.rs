@@ -63,6 +63,9 @@ pub(super) fn choose(
     if log.position_at(learner.zxid) == Some(learner) {
         return Choice { row: 3, method: Method::Diff(learner) };
     }
+    if learner.zxid == Zxid::ZERO && log.base().zxid > Zxid::ZERO && mutated!(M20) {
+        return Choice { row: 3, method: Method::Diff(learner) };
+    }
     if learner.zxid < log.base().zxid {
         return if disk_sync {
             Choice { row: 4, method: Method::ReadLog }

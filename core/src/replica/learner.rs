@@ -246,7 +246,7 @@ impl Learner {
     fn heard(&mut self, server: &Server) {
         // After NEWLEADER the shorter limit holds (ZOOKEEPER-1521).
         let limit = match self.stage {
-            Stage::Accepted | Stage::Broadcast => server.config.sync_limit,
+            Stage::Accepted | Stage::Broadcast if !mutated!(M75) => server.config.sync_limit,
             _ => server.config.init_limit,
         };
         self.silence = server.time() + server.ticks(limit);
@@ -324,6 +324,9 @@ impl Learner {
                 self.on_proposal(server, previous, zxid, payload)
             }
             (stage, Message::Inform { previous, zxid, payload, .. }) if stage.is_prefix() => {
+                if stage != Stage::Broadcast && mutated!(M30) {
+                    return Ok(());
+                }
                 self.on_proposal(server, previous, zxid, payload)?;
                 self.on_commit(server, zxid)
             }
@@ -468,7 +471,7 @@ impl Learner {
             return Ok(()); // Only without the link layer: a duplicate.
         }
         // R4; and no leader has transactions of a later epoch than its own.
-        if previous != last || !follows(last, zxid) || Some(zxid.epoch()) > self.epoch {
+        if (previous != last && !mutated!(M71)) || !follows(last, zxid) || Some(zxid.epoch()) > self.epoch {
             return Err(Departure::HistoryMismatch);
         }
         // What is logged must be applied one day: now is the last time to refuse it.
@@ -562,7 +565,7 @@ impl Learner {
     }
 
     fn on_up_to_date(&mut self, server: &mut Server, committed: Zxid) -> Step {
-        self.on_commit(server, committed)?;
+        self.on_commit(server, if mutated!(M07) { server.storage.last().zxid } else { committed })?;
         let epochs = server.storage.epochs();
         if let (true, Some(epoch)) = (mutated!(M37), self.epoch) {
             self.save_current_epoch(server, epoch);
@@ -571,6 +574,12 @@ impl Learner {
             server.storage.save_epochs(Epochs { standing: Standing::Sound, ..epochs });
         }
         self.enter(server, Stage::Broadcast);
+        #[cfg(feature = "mutants")]
+        for request in core::mem::take(&mut server.planted.forwarded) {
+            if mutated!(M127) {
+                self.send_request(server, &request);
+            }
+        }
         Ok(())
     }
 
@@ -627,6 +636,8 @@ impl Learner {
 
     fn send_request(&mut self, server: &mut Server, request: &WriteRequest) {
         let Some(epoch) = self.epoch else { return };
+        #[cfg(feature = "mutants")]
+        server.planted.forwarded.push(request.clone());
         self.requests += 1;
         let payload = alloc::sync::Arc::from(crate::codec::encode(request));
         self.send(server, Message::Request { epoch, number: self.requests, payload });

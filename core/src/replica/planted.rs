@@ -1,8 +1,10 @@
 //! Memory that only planted bugs need; see [`crate::mutation`].
 
 use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
 
 use crate::identity::Zxid;
+use crate::prepare::{Preparer, WriteRequest};
 
 /// What a mutant remembers wrongly.
 #[derive(Debug, Default)]
@@ -13,6 +15,10 @@ pub(super) struct Planted {
     pub(super) window_holes: BTreeSet<Zxid>,
     /// Proposals after the first and up to the second were pending at NEWLEADER, and cleared (M05).
     pub(super) cleared: Option<(Zxid, Zxid)>,
+    /// What was forwarded to a leader and has not become a transaction (M127).
+    pub(super) forwarded: Vec<WriteRequest>,
+    /// What an earlier leadership had in flight (M112).
+    pub(super) speculative: Option<Preparer>,
 }
 
 impl Planted {

@@ -19,6 +19,8 @@ use crate::mutated;
 use crate::state::{State, StateBuilder};
 use crate::storage::{DiskError, Standing, Storage};
 use crate::time::{Duration, Instant, Now};
+#[cfg(feature = "mutants")]
+use crate::wire::Change;
 use crate::wire::Transaction;
 
 /// The digest of the tree is remembered after every so manyth transaction, and of so many of them at
@@ -208,6 +210,8 @@ impl Server {
         }
         let mut delivered = 0;
         let (mut wrong, mut late) = (None, VecDeque::new());
+        #[cfg(feature = "mutants")]
+        let mut early = None;
         for entry in self.storage.entries_after(self.applied.zxid) {
             if entry.position.zxid > target {
                 break;
@@ -223,6 +227,20 @@ impl Server {
                 }
             };
             delivered += 1;
+            #[cfg(feature = "mutants")]
+            let transaction = {
+                self.planted.forwarded.retain(|request| request.origin != transaction.origin);
+                let is_labelled_early = match transaction.change {
+                    Change::Multi(_) => mutated!(M86),
+                    Change::CreateSession { .. } | Change::CloseSession { .. } => mutated!(M87),
+                    _ => false,
+                };
+                if is_labelled_early && self.snapshot + delivered >= self.config.snapshot_interval {
+                    early = Some((position, self.state.snapshot()));
+                }
+                let time = if mutated!(M98) { self.now.wall_millis.cast_signed() } else { transaction.time };
+                Transaction { time, ..transaction }
+            };
             let outcome = self.state.apply(&transaction, &mut |trigger| {
                 let outputs = if mutated!(M123) { &mut late } else { &mut self.outputs };
                 self.clients.notify(&trigger, outputs);
@@ -242,6 +260,10 @@ impl Server {
         }
         if let Some(reason) = wrong {
             self.storage.fail(reason, DiskError::Failed);
+        }
+        #[cfg(feature = "mutants")]
+        if let Some((label, state)) = early {
+            self.storage.save_snapshot(label, state);
         }
         self.snapshot += delivered;
         assert!(

@@ -4,6 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
 use super::slab::{Frozen, Slab};
+use crate::mutated;
 use crate::wire::Acl;
 
 /// A list, and how many nodes have it (invariants.md N13).
@@ -30,6 +31,11 @@ impl Acls {
 
     /// The number of a list, for one more node.
     pub(super) fn take(&mut self, list: &[Acl]) -> u32 {
+        if let Some(number) = self.numbers.get(list)
+            && mutated!(M93)
+        {
+            return *number;
+        }
         let number = self.numbers.get(list).copied().unwrap_or_else(|| self.add(list.into()));
         self.share(number);
         number

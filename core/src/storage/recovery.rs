@@ -147,6 +147,9 @@ pub fn recover(config: &Config, directory: &dyn Directory) -> Result<Recovered, 
             live.push(LogFile { base, name, length, header, has_slot });
         }
     }
+    if live.last().is_some_and(|newest| newest.header.is_none()) && mutated!(M97) {
+        return Err(RecoveryError::Unreadable(DiskError::Failed));
+    }
     layout.number = authority.map_or(0, |slot| slot.number);
     layout.synced = authority.map_or(Zxid::ZERO, |slot| slot.durable);
 

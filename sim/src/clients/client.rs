@@ -7,6 +7,7 @@ use zabrus_core::io::ClientId;
 use zabrus_core::wire::{ConnectRequest, ConnectResponse, OpCode, SessionId, xid};
 use zabrus_core::{Bytes, Duration, Instant};
 
+use super::actors::Heard;
 use super::recipes::Player;
 use super::registry::{Kind, Registry};
 use super::workload::USERS;
@@ -43,6 +44,8 @@ pub(super) struct Client {
     pub(super) rests_until: Instant,
     /// Nothing more is to be expected of it.
     pub(super) retired: bool,
+    /// What it heard, if a scenario names it.
+    pub(super) heard: Option<Heard>,
 }
 
 /// A session, as its client knows it.
@@ -105,6 +108,7 @@ impl Client {
             player: None,
             rests_until: Instant(0),
             retired: false,
+            heard: None,
         }
     }
 
@@ -112,6 +116,11 @@ impl Client {
     pub(super) fn plays(&mut self, player: Player) {
         (self.player, self.rearms) = (Some(player), true);
         self.users.clear();
+    }
+
+    /// From now on it asks for this session timeout.
+    pub(super) fn asks(&mut self, timeout: Duration) {
+        self.asks = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
     }
 
     /// A span of its own clock in the world's time.

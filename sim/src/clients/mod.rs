@@ -6,6 +6,7 @@
 //! clients do when they fail: it goes silent, vanishes, leaves a connection behind that still
 //! delivers, or sends what no server should have to read.
 
+mod actors;
 mod client;
 mod received;
 pub mod recipes;
@@ -17,11 +18,13 @@ mod workload;
 mod tests;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use zabrus_core::io::ClientId;
 use zabrus_core::wire::{ConnectRequest, OpCode, RequestHeader, SessionId, WatcherType, xid};
 use zabrus_core::{Bytes, Duration, Instant, jute};
 
+pub use actors::{Doing, Heard, Wish};
 use client::{Client, Line, Waiting};
 pub use received::Received;
 use recipes::{Note, Player};
@@ -48,6 +51,8 @@ pub struct Clients {
     stopped: bool,
     /// Sessions that scripted clients asked for, and those that they got.
     scripted: (u64, u64),
+    /// Those that a scenario names.
+    named: BTreeMap<String, u32>,
 }
 
 /// What a client did.
@@ -118,6 +123,7 @@ impl Clients {
             period_ends: Instant(0),
             stopped: false,
             scripted: (0, 0),
+            named: BTreeMap::new(),
         }
     }
 
@@ -276,14 +282,7 @@ impl Clients {
             // It moves to another server, and the old connection goes on delivering for a while.
             5 => {
                 self.request(now, client, acts, schedule);
-                let state = &mut self.clients[client as usize];
-                if let Some(line) = state.line.take() {
-                    acts.push(Act::Abandoned { id: line.id });
-                    if let Some(older) = state.old.replace(line) {
-                        acts.push(Act::Left { id: older.id });
-                        self.wires.send(now, older.id, Arrival::Gone, schedule);
-                    }
-                }
+                self.abandon(now, client, acts, schedule);
                 let state = &mut self.clients[client as usize];
                 if !up.is_empty() {
                     let server = *state.random.pick(up);
@@ -341,15 +340,28 @@ impl Clients {
         let state = &mut clients[client as usize];
         let mut workload = Workload { settings, random: &mut state.random, value: *value };
         let ask = workload.request();
-        if state.old.is_some() && state.random.chance(300) {
-            // Whoever owns the session by now, it is not this connection (invariants.md N9).
-            std::mem::swap(&mut state.old, &mut state.line);
-            self.ask(now, client, ask, acts, schedule);
-            let state = &mut self.clients[client as usize];
-            std::mem::swap(&mut state.old, &mut state.line);
-        } else {
-            self.ask(now, client, ask, acts, schedule);
-        }
+        let on_old = state.old.is_some() && state.random.chance(300);
+        self.ask_on(now, client, ask, on_old, acts, schedule);
+    }
+
+    fn ask_on(
+        &mut self,
+        now: Instant,
+        client: u32,
+        ask: Ask,
+        on_old: bool,
+        acts: &mut Vec<Act>,
+        schedule: &mut Schedule,
+    ) {
+        // Whoever owns the session by now, it is not the old connection (invariants.md N9).
+        let swap = |state: &mut Client| {
+            if on_old {
+                std::mem::swap(&mut state.old, &mut state.line);
+            }
+        };
+        swap(&mut self.clients[client as usize]);
+        self.ask(now, client, ask, acts, schedule);
+        swap(&mut self.clients[client as usize]);
     }
 
     /// A player of a recipe asks something, if nothing waits for an answer.
@@ -438,6 +450,9 @@ impl Clients {
         let line = state.line.as_mut().filter(|line| line.id == id)?;
         line.heard = now;
         let received = Received::decode(bytes.as_deref(), line.greeted);
+        if let Some(heard) = &mut state.heard {
+            heard.take(&received);
+        }
         let mut acts = Vec::new();
         match &received {
             Received::Session(response) => {
@@ -446,7 +461,7 @@ impl Clients {
                 if !state.greeted(response) {
                     self.leave(now, client, &mut acts, schedule);
                 } else {
-                    self.scripted.1 += u64::from(state.scripted && fresh);
+                    self.scripted.1 += u64::from(state.scripted && fresh && state.heard.is_none());
                     if !resting {
                         self.prime(now, client, &mut acts, schedule);
                     }

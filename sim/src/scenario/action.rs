@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use zabrus_core::{Duration, ServerId};
 
+use super::acting;
 use super::Mistake;
 use super::sentence::Sentence;
+use crate::clients::Doing;
 use crate::fault::{Direction, DiskFault, Failing, Fault, Shape};
 
 /// Something that a step does.
@@ -31,6 +33,8 @@ pub enum Action {
     Clog(Who, Who, Duration),
     /// A client sends changes to a server.
     Write(u64, Who),
+    /// A client with a name does something.
+    Client(String, Doing<Who>),
 }
 
 /// What can be done to a single server.
@@ -76,11 +80,13 @@ pub enum Deed {
     Fault(Fault),
     /// So many changes sent to a server.
     Write(ServerId, u64),
+    /// What a client with a name does.
+    Client(String, Doing<ServerId>),
 }
 
 const VERBS: &str = "start, crash, power loss, pause, resume, wipe, swap disks, partition, isolate, block, \
                      unblock, heal, break, slow, fail, fill, free, repair, rot, spoil, misdirect, stall, \
-                     jump, drift, elect or write";
+                     jump, drift, elect, write or client";
 
 impl Action {
     pub(super) fn parse(s: &mut Sentence<'_>) -> Result<Self, Mistake> {
@@ -146,6 +152,7 @@ impl Action {
                 let count = s.number()?;
                 Self::Write(count, if s.take("at") { who(s)? } else { Who::Leader })
             }
+            "client" => Self::Client(acting::name(s)?, acting::doing(s)?),
             verb => match disk_fault(verb, s)? {
                 Some((fault, who)) => Self::Each(Verb::Disk(fault), who),
                 None => return Err(unknown),
@@ -177,6 +184,12 @@ impl Action {
             Self::Write(count, them) => {
                 Ok(who(them)?.into_iter().map(|server| Deed::Write(server, *count)).collect())
             }
+            Self::Client(name, doing) => {
+                let one = |them: &Who| {
+                    who(them)?.first().copied().ok_or_else(|| "there is no such server".to_owned())
+                };
+                Ok(vec![Deed::Client(name.clone(), acting::resolved(doing, one)?)])
+            }
         }
     }
 
@@ -199,7 +212,8 @@ impl Action {
             Self::Block(from, to) | Self::Unblock(from, to) | Self::Clog(from, to, _) => {
                 [of(from), of(to)].concat()
             }
-            Self::Heal => Vec::new(),
+            Self::Client(_, Doing::Connect(who, _) | Doing::Move(who)) => of(who),
+            Self::Heal | Self::Client(..) => Vec::new(),
         }
     }
 }
@@ -220,7 +234,7 @@ impl Verb {
     }
 }
 
-fn who(s: &mut Sentence<'_>) -> Result<Who, Mistake> {
+pub(super) fn who(s: &mut Sentence<'_>) -> Result<Who, Mistake> {
     match s.take_any(&["all", "the leader", "the learners"]) {
         Some(0) => Ok(Who::All),
         Some(1) => Ok(Who::Leader),

@@ -5,9 +5,11 @@ use zabrus_core::event::{Phase, Role};
 use zabrus_core::replica::Status;
 use zabrus_core::storage::Standing;
 
+use super::acting::{self, Hope};
 use super::Mistake;
 use super::events::{Pattern, Relation, is_name};
 use super::sentence::Sentence;
+use crate::clients::Heard;
 
 /// Something that is true or false at a moment.
 #[derive(Clone, Debug)]
@@ -25,6 +27,10 @@ pub struct Seen<'a> {
     pub status: &'a dyn Fn(ServerId) -> Option<Status>,
     /// Changes that the scenario's clients sent, and those that were answered with success.
     pub writes: (u64, u64),
+    /// Whether a server's state has a node.
+    pub has_node: &'a dyn Fn(ServerId, &str) -> bool,
+    /// What a client with a name heard; `None` if there is none.
+    pub heard: &'a dyn Fn(&str) -> Option<Heard>,
 }
 
 #[derive(Clone, Debug)]
@@ -33,6 +39,8 @@ pub(super) enum Fact {
     Agree(Subject),
     Event { pattern: Pattern, lately: bool, relation: Relation, times: u64 },
     Writes { relation: Relation, number: Option<u64> },
+    Node { subject: Subject, path: String, is_there: bool },
+    Client { name: String, hope: Hope },
 }
 
 #[derive(Clone, Debug)]
@@ -90,13 +98,12 @@ impl Condition {
         match &self.fact {
             Fact::Servers { subject, predicate, holds } => {
                 let met = |server: &ServerId| predicate.met((seen.status)(*server).as_ref()) == *holds;
-                match subject {
-                    Subject::Each(servers) => servers.iter().all(met),
-                    Subject::All => seen.servers.iter().all(met),
-                    Subject::Somebody => seen.servers.iter().any(met),
-                    Subject::Nobody => !seen.servers.iter().any(met),
-                }
+                subject.holds(seen.servers, met)
             }
+            Fact::Node { subject, path, is_there } => {
+                subject.holds(seen.servers, |server| (seen.has_node)(*server, path) == *is_there)
+            }
+            Fact::Client { name, hope } => (seen.heard)(name).is_some_and(|heard| hope.is_met(&heard)),
             Fact::Agree(subject) => {
                 let servers = match subject {
                     Subject::Each(servers) => servers,
@@ -126,9 +133,9 @@ impl Condition {
                 }
                 servers
             }
-            Fact::Agree(subject) => subject.named(),
+            Fact::Agree(subject) | Fact::Node { subject, .. } => subject.named(),
             Fact::Event { pattern, .. } => pattern.server().into_iter().collect(),
-            Fact::Writes { .. } => Vec::new(),
+            Fact::Writes { .. } | Fact::Client { .. } => Vec::new(),
         }
     }
 }
@@ -138,6 +145,15 @@ impl Subject {
         match self {
             Self::Each(servers) => servers.clone(),
             _ => Vec::new(),
+        }
+    }
+
+    fn holds(&self, all: &[ServerId], met: impl Fn(&ServerId) -> bool) -> bool {
+        match self {
+            Self::Each(servers) => servers.iter().all(met),
+            Self::All => all.iter().all(met),
+            Self::Somebody => all.iter().any(met),
+            Self::Nobody => !all.iter().any(met),
         }
     }
 }
@@ -182,6 +198,9 @@ impl Quantity {
 }
 
 fn fact(s: &mut Sentence<'_>) -> Result<Fact, Mistake> {
+    if s.take("client") {
+        return Ok(Fact::Client { name: acting::name(s)?, hope: acting::hope(s)? });
+    }
     if s.take("all writes are answered") {
         return Ok(Fact::Writes { relation: Relation::AtLeast, number: None });
     }
@@ -216,7 +235,7 @@ fn fact(s: &mut Sentence<'_>) -> Result<Fact, Mistake> {
         Some(_) => Subject::Each(s.servers()?),
         None => {
             return Err(s.expected(
-                "`server 1`, `servers 1 2`, `all`, `somebody`, `nobody`, `all writes are answered`, \
+                "`server 1`, `servers 1 2`, `all`, `somebody`, `nobody`, `client a`, `all writes are answered`, \
                  `at least 5 writes are answered`, or the name of an event",
             ));
         }
@@ -229,6 +248,9 @@ fn fact(s: &mut Sentence<'_>) -> Result<Fact, Mistake> {
     }
     if s.take_any(&["does not serve", "do not serve"]).is_some() {
         return Ok(Fact::Servers { subject, predicate: Predicate::Serving, holds: false });
+    }
+    if let Some(which) = s.take_any(&["has node", "have node", "has no node", "have no node"]) {
+        return Ok(Fact::Node { subject, path: acting::path(s)?, is_there: which < 2 });
     }
     if s.take_any(&["has", "have"]).is_some() {
         let names = QUANTITIES.map(|(name, _)| name);
@@ -322,7 +344,15 @@ mod tests {
             3 => Some(status(3, Role::Leading, Phase::Broadcast)),
             _ => None,
         };
-        let seen = Seen { servers: &servers, status: &status, writes: (5, 4) };
+        let has_node = |server: ServerId, path: &str| server.0 > 1 && path == "/x";
+        let heard = |name: &str| (name == "a").then(Heard::default);
+        let seen = Seen {
+            servers: &servers,
+            status: &status,
+            writes: (5, 4),
+            has_node: &has_node,
+            heard: &heard,
+        };
         Condition::parse(text, 0).unwrap_or_else(|mistake| panic!("{text}: {}", mistake.message)).holds(&seen)
     }
 
@@ -341,6 +371,10 @@ mod tests {
             ("server 2 has logged 2.7", "server 2 has logged at most 2.6"),
             ("server 2 has current epoch at least 1", "server 2 has accepted epoch 1"),
             ("servers 2 3 agree", "all agree"),
+            ("servers 2 3 have node /x", "all have node /x"),
+            ("server 1 has no node /x", "server 2 has no node /x"),
+            ("client a has no session", "client a has a session"),
+            ("client a never saw NodeCreated /x", "client b has no session"),
             ("server 2 is sound", "server 2 is in doubt"),
             ("at least 4 writes are answered", "all writes are answered"),
             ("at most 4 writes are answered", "exactly 5 writes are answered"),

@@ -6,6 +6,7 @@ use zabrus_core::{Instant, ServerId};
 
 use super::condition::{Condition, Fact, Seen};
 use super::{Deed, Holding, Scenario, Step, Wait};
+use crate::clients::Heard;
 use crate::grid::TraceLine;
 use crate::report::Outcome;
 use crate::violation::Violation;
@@ -33,6 +34,12 @@ pub trait Stage {
 
     /// Changes that the scenario's clients sent, and those that were answered with success.
     fn writes(&self) -> (u64, u64);
+
+    /// Whether the state of a server has a node.
+    fn has_node(&self, server: ServerId, path: &str) -> bool;
+
+    /// What a client with a name heard; `None` if there is none.
+    fn heard(&self, name: &str) -> Option<Heard>;
 
     /// Everything that happened so far.
     fn trace(&self) -> &[TraceLine];
@@ -162,7 +169,11 @@ impl Watched<'_> {
     fn holds(&mut self, servers: &[ServerId], stage: &impl Stage) -> bool {
         let Fact::Event { pattern, relation, times, .. } = &self.condition.fact else {
             let status = |server| stage.status(server);
-            return self.condition.holds(&Seen { servers, status: &status, writes: stage.writes() });
+            let has_node = |server, path: &str| stage.has_node(server, path);
+            let heard = |name: &str| stage.heard(name);
+            let writes = stage.writes();
+            let seen = Seen { servers, status: &status, writes, has_node: &has_node, heard: &heard };
+            return self.condition.holds(&seen);
         };
         let new = &stage.trace()[self.next..];
         self.matches += new.iter().filter(|line| pattern.matches(line)).count() as u64;

@@ -40,7 +40,7 @@ impl Leader {
         let previous = server.storage.last().zxid;
         let counter = if previous.epoch() == self.epoch { previous.counter() } else { 0 };
         // R14, ZOOKEEPER-1277.
-        if counter >= server.config.counter_limit {
+        if counter >= server.config.counter_limit && !mutated!(M72) {
             return Err(Departure::Rollover);
         }
         let zxid = Zxid::new(self.epoch, counter + 1);
@@ -53,6 +53,14 @@ impl Leader {
             }
             Change::CloseSession { .. } => broadcast.sessions.close(transaction.session),
             _ => {}
+        }
+        let is_swept = matches!(transaction.change, Change::Delete { op: OpCode::DeleteContainer, .. });
+        if is_swept && mutated!(M104) {
+            server.state.apply(&transaction, &mut |_| {});
+            return Ok(());
+        }
+        if matches!(transaction.change, Change::CreateSession { .. }) && mutated!(M102) {
+            server.state.apply(&transaction, &mut |_| {});
         }
         let payload: Bytes = Bytes::from(transaction.encode());
         server.storage.append(zxid, payload.clone());

@@ -118,7 +118,7 @@ impl Leader {
             return;
         }
         let counted = |learner: &Handler| {
-            learner.promise.is_some_and(|promise| self.is_promise_counted(server, &promise))
+            learner.promise.is_some_and(|promise| self.is_promise_counted(server, &promise)) || mutated!(M38)
         };
         let own = match server.storage.epochs().standing {
             Standing::Sound => true,

@@ -69,7 +69,13 @@ struct Broadcast {
 impl Leader {
     pub(in crate::replica) fn new(server: &mut Server) -> Result<Self, Departure> {
         let epochs = server.storage.epochs();
-        let epoch = epochs.accepted_epoch.next().ok_or(Departure::Rollover)?;
+        let known =
+            if mutated!(M35) { server.storage.last().zxid.epoch() } else { epochs.accepted_epoch };
+        let epoch = known.next().ok_or(Departure::Rollover)?;
+        #[cfg(feature = "mutants")]
+        if mutated!(M43) {
+            server.planted.claimed_last = Some(Zxid::new(epoch, 0));
+        }
         let now = server.time();
         let half_tick = Duration(server.config.tick_time.0 / 2);
         let leader = Self {
@@ -216,6 +222,13 @@ impl Leader {
 
     /// Every learner is told that this server leads no longer.
     pub(in crate::replica) fn hang_up(&mut self, server: &mut Server) {
+        #[cfg(feature = "mutants")]
+        if let Stage::Broadcast(broadcast) = &mut self.stage
+            && mutated!(M112)
+        {
+            let fresh = Preparer::new(server.config.service.clone());
+            server.planted.speculative = Some(core::mem::replace(&mut broadcast.preparer, fresh));
+        }
         for handler in self.learners.values() {
             handler.link.reset(&mut server.outputs);
         }
@@ -414,7 +427,13 @@ impl Leader {
         }
         self.pin(server);
         let present = |learner: &Handler| learner.welcomed && learner.is_counted();
-        if self.serving() && !self.is_quorum(server, present) && !mutated!(M76) {
+        let keeps_quorum = if mutated!(M41) {
+            let welcomed = self.learners.values().filter(|learner| learner.welcomed).count();
+            1 + welcomed > server.config.ensemble.voters().count() / 2
+        } else {
+            self.is_quorum(server, present)
+        };
+        if self.serving() && !keeps_quorum && !mutated!(M76) {
             return Err(Departure::QuorumLost);
         }
         Ok(())

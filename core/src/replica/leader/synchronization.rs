@@ -9,6 +9,7 @@ use super::{Broadcast, Leader, Stage};
 use crate::event::Event;
 use crate::identity::{Position, ServerId};
 use crate::message::Message;
+use crate::mutated;
 use crate::prepare::Preparer;
 use crate::replica::handler::Stage as LearnerStage;
 use crate::replica::server::Server;
@@ -60,12 +61,17 @@ impl Leader {
     pub(super) fn serve(&mut self, server: &mut Server, initial: Position) {
         server.learn_commit(initial.zxid);
         server.emit(Event::Committed { upto: initial });
+        let (now, tick) = (server.time(), server.config.tick_time);
+        let new_sessions = |server: &Server| Sessions::new(now, tick, server.state.sessions());
+        let early = mutated!(M101).then(|| new_sessions(server));
         // What is prepared from now on, and the sessions, begin with all of it.
         server.deliver();
-        let (now, tick) = (server.time(), server.config.tick_time);
+        let preparer = Preparer::new(server.config.service.clone());
+        #[cfg(feature = "mutants")]
+        let preparer = server.planted.speculative.take().unwrap_or(preparer);
         let broadcast = Box::new(Broadcast {
-            preparer: Preparer::new(server.config.service.clone()),
-            sessions: Sessions::new(now, tick, server.state.sessions()),
+            preparer,
+            sessions: early.unwrap_or_else(|| new_sessions(server)),
             questions: VecDeque::new(),
             next_sweep: now + Duration::from_millis(server.config.service.sweep_interval),
         });

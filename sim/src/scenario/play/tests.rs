@@ -84,6 +84,14 @@ impl Stage for Toy {
         (self.writes, 0)
     }
 
+    fn has_node(&self, _: ServerId, _: &str) -> bool {
+        false
+    }
+
+    fn heard(&self, _: &str) -> Option<Heard> {
+        None
+    }
+
     fn trace(&self) -> &[TraceLine] {
         &self.trace
     }
