@@ -386,7 +386,7 @@ impl Node {
 
     fn facts(&mut self, topic: Topic) -> Facts {
         let running = match &self.life {
-            Life::Running { replica, disk, .. } => Some((&**replica, disk)),
+            Life::Running { replica, disk, .. } => Some((&***replica, disk)),
             Life::Resting { .. } => None,
         };
         let Self { settings, clients, progress, clock, .. } = self;

@@ -104,14 +104,8 @@ impl Stage for World {
     fn carry_out(&mut self, deed: &Deed) -> Result<(), Violation> {
         match deed {
             Deed::Fault(fault) => self.apply(fault),
-            Deed::Write(server, count) => {
-                self.write(*server, *count);
-                Ok(())
-            }
-            Deed::Client(name, doing) => {
-                self.direct(name, doing);
-                Ok(())
-            }
+            Deed::Write(server, count) => self.write(*server, *count),
+            Deed::Client(name, doing) => self.direct(name, doing),
         }
     }
 

@@ -146,13 +146,16 @@ impl World {
 
     /// `count` new clients ask a server for a session each, all at once. Each session is one change.
     ///
+    /// # Errors
+    /// If a rule is broken.
+    ///
     /// # Panics
     /// If there is no such server.
-    pub fn write(&mut self, server: ServerId, count: u64) {
+    pub fn write(&mut self, server: ServerId, count: u64) -> Result<(), Violation> {
         let at = self.index(server).expect("the server is a member");
         self.trace.note(self.now, None, format!("a client sends {count} changes to server {server}"));
         let acts = self.clients.script(self.now, at, count, &mut self.schedule);
-        self.told(&acts).expect("only the players of recipes can break a rule by what they do");
+        self.told(&acts)
     }
 
     /// Changes sent by [`World::write`], and those that were answered with success.
@@ -163,9 +166,12 @@ impl World {
 
     /// A client that a scenario names does something.
     ///
+    /// # Errors
+    /// If a rule is broken.
+    ///
     /// # Panics
     /// If there is no such server.
-    pub fn direct(&mut self, name: &str, doing: &Doing<ServerId>) {
+    pub fn direct(&mut self, name: &str, doing: &Doing<ServerId>) -> Result<(), Violation> {
         let index = |server: &ServerId| self.index(*server).expect("the server is a member");
         let doing = match doing {
             Doing::Connect(server, timeout) => Doing::Connect(index(server), *timeout),
@@ -176,7 +182,7 @@ impl World {
         };
         self.trace.note(self.now, None, format!("client {name}: {doing:?}"));
         let acts = self.clients.direct(self.now, name, &doing, &mut self.schedule);
-        self.told(&acts);
+        self.told(&acts)
     }
 
     /// What a client that a scenario names heard.

@@ -97,7 +97,9 @@ pub(crate) fn read(place: &Place, force: bool) -> Result<Image, DataError> {
     if epochs.standing != Standing::Sound && !force {
         let found = findings.into_iter().map(|finding| format!("\n{finding}")).collect::<String>();
         let advice = "take another server's data, or --force";
-        return Err(fails(format!("transactions that clients were told are done may be missing: {advice}{found}")));
+        return Err(fails(format!(
+            "transactions that clients were told are done may be missing: {advice}{found}"
+        )));
     }
     if position.zxid == Zxid::ZERO {
         return Err(fails("there is nothing in it: no transaction was ever made".into()));

@@ -108,7 +108,6 @@ impl Side {
         let handle = File::open(&path).map_err(fails)?;
         Ok(Self { path, handle, _lock: lock })
     }
-
 }
 
 /// The files in a directory, by name.
@@ -186,7 +185,8 @@ impl DataDirectory {
 
     /// Bytes in the data directory and in the log's.
     pub(crate) fn sizes(&self) -> (u64, u64) {
-        let size = |side: &Side| list(&side.path).map_or(0, |files| files.iter().map(|(_, length)| length).sum());
+        let size =
+            |side: &Side| list(&side.path).map_or(0, |files| files.iter().map(|(_, length)| length).sum());
         let data = size(&self.data);
         (data, self.log.as_ref().map_or(data, size))
     }

@@ -2,13 +2,10 @@
 
 mod client;
 mod cluster;
-<<<<<<< HEAD
-mod recorder;
-=======
 mod foreign;
 mod load;
 mod network;
->>>>>>> proof
+mod recorder;
 mod server;
 mod storm;
 mod verbs;

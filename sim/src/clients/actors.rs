@@ -36,7 +36,11 @@ pub enum Doing<Server> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Wish {
-    Create { path: String, ephemeral: bool, sequential: bool },
+    Create {
+        path: String,
+        ephemeral: bool,
+        sequential: bool,
+    },
     Set(String),
     Delete(String),
     Check(String),
@@ -73,7 +77,8 @@ impl Wish {
         };
         match self {
             Self::Create { path, ephemeral, sequential } => {
-                let acl = Some(vec![Acl { perms: 31, id: Id { scheme: "world".into(), id: "anyone".into() } }]);
+                let acl =
+                    Some(vec![Acl { perms: 31, id: Id { scheme: "world".into(), id: "anyone".into() } }]);
                 let flags = i32::from(*ephemeral) + 2 * i32::from(*sequential);
                 Ask::new(OpCode::Create, jute::encode(&Create { path: text(path), data, acl, flags }))
             }

@@ -85,8 +85,19 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Loaded, String> {
             without_acl.insert(path.to_owned());
             &nobody
         });
-        let Node { data, czxid, mzxid, pzxid, ctime, mtime, version, cversion, aversion, ephemeral_owner, .. } =
-            node;
+        let Node {
+            data,
+            czxid,
+            mzxid,
+            pzxid,
+            ctime,
+            mtime,
+            version,
+            cversion,
+            aversion,
+            ephemeral_owner,
+            ..
+        } = node;
         let stat =
             StoredStat { czxid, mzxid, pzxid, ctime, mtime, version, cversion, aversion, ephemeral_owner };
         loader.node(path, data, acl, stat)?;
