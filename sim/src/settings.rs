@@ -250,6 +250,10 @@ pub struct LoadSettings {
     pub recipe: Option<Recipe>,
     /// How many play it.
     pub players: u32,
+    /// Sessions of one process: they share its address, and rest when it does.
+    pub sessions_per_process: u32,
+    /// Creations that make the list of children of one node longer and longer.
+    pub crowd_percent: u32,
 }
 
 impl Default for Settings {
@@ -350,6 +354,8 @@ impl Default for LoadSettings {
             ttl_millis: (1_000, 5_000),
             recipe: None,
             players: 3,
+            sessions_per_process: 1,
+            crowd_percent: 0,
         }
     }
 }

@@ -45,7 +45,7 @@ pub fn draw(seed: u64) -> Settings {
         preallocate_bytes: *random.pick(&[1 << 10, 4 << 10, 16 << 10]),
         chunk_bytes: *random.pick(&[64, 512, 4 << 10]),
         counter_limit: if random.chance(250) { 1 << random.range(4..=8) } else { u32::MAX },
-        load: with_recipe(load(random, tick_time, &service), seed),
+        load: particular(load(random, tick_time, &service), seed),
         service,
         link_checks,
         network: network(random, link_checks),
@@ -191,9 +191,15 @@ fn load(random: &mut Random, tick_time: Duration, service: &ServiceChoices) -> L
     }
 }
 
-/// In some worlds most clients play a recipe. A stream of its own leaves all other draws alone.
-fn with_recipe(load: LoadSettings, seed: u64) -> LoadSettings {
-    let mut random = Random::stream(seed, "recipe");
+/// What only some worlds have: processes with several sessions, long lists of children, and clients that
+/// play a recipe. A stream of its own leaves all other draws alone.
+fn particular(load: LoadSettings, seed: u64) -> LoadSettings {
+    let mut random = Random::stream(seed, "particular");
+    let load = LoadSettings {
+        sessions_per_process: *random.pick(&[1, 1, 2, 3]),
+        crowd_percent: if random.chance(50) { 50 } else { 0 },
+        ..load
+    };
     if !random.chance(200) {
         return load;
     }
@@ -253,6 +259,23 @@ mod tests {
             assert!(count(has) > 5, "{observers}");
         }
         assert!(count(|settings| settings.ensemble.members.len() > 7) == 0);
+    }
+
+    #[test]
+    fn every_load_is_drawn_by_enough_seeds() {
+        let of_load = |wanted: fn(&LoadSettings) -> bool| count(|settings| wanted(&settings.load));
+        for recipe in Recipe::ALL {
+            assert!(count(|settings| settings.load.recipe == Some(recipe)) > 15, "{recipe:?}");
+        }
+        assert!((150..250).contains(&of_load(|load| load.recipe.is_some())));
+        assert!((200..300).contains(&of_load(|load| load.value_bytes.1 == 2_000)), "values of 2,000 bytes");
+        assert!(of_load(|load| load.crowd_percent > 0) > 25, "long lists of children");
+        assert!(of_load(|load| load.sessions_per_process > 1) > 400, "several sessions of a process");
+        assert!(of_load(|load| load.keys == 3) > 200 && of_load(|load| load.keys == 200) > 200);
+        assert!(of_load(|load| load.quotas) > 200 && of_load(|load| load.large_per_mille > 0) > 200);
+        assert!(of_load(|load| load.watch_percent > 0 && (1..100).contains(&load.rearm_percent)) > 150);
+        assert!(of_load(|load| load.multi_percent >= 40 && load.versioned_percent >= 50) > 50);
+        assert!(of_load(|load| load.acl_percent >= 20) > 200 && of_load(|load| load.acl_percent == 0) > 200);
     }
 
     #[test]

@@ -53,6 +53,8 @@ fn twenty_worlds_end_green_with_a_summary() {
         "elections",
         "epochs",
         "commits",
+        "replies, ",
+        "sessions checked",
         "syncs",
         "faults",
         "checks",
@@ -69,6 +71,9 @@ fn the_summary_as_json_counts_the_same_worlds() {
     assert_eq!(json["first_seed"], 3);
     assert_eq!(json["summary"]["seeds"], 2);
     assert!(json["summary"]["events"].as_u64() > Some(1_000), "{json}");
+    for checked in ["replies_checked", "watch_events_checked", "sessions_checked", "events_per_second"] {
+        assert!(json["summary"][checked].as_u64() > Some(0), "{checked}: {json}");
+    }
     assert!(json["failure"].is_null(), "{json}");
 }
 

@@ -21,6 +21,28 @@ pub(super) fn speed(simulated: u64, wall: Duration) -> u64 {
     simulated / (wall.as_micros() as u64).max(1)
 }
 
+/// Events per second of wall time.
+fn rate(totals: &Totals) -> u64 {
+    (u128::from(totals.events) * 1_000_000 / totals.wall.as_micros().max(1)) as u64
+}
+
+/// What clients were told, and all of which was compared with the model.
+struct Checked {
+    replies: u64,
+    watch_events: u64,
+    sessions: u64,
+}
+
+fn checked(totals: &Totals) -> Checked {
+    let Totals { counters, .. } = totals;
+    Checked {
+        // L4 is judged once for each answer to a request.
+        replies: counters.checks(Rule::L4) + counters.seen(Mark::PingsAnswered),
+        watch_events: counters.seen(Mark::WatchEvents),
+        sessions: counters.seen(Mark::SessionsOpened),
+    }
+}
+
 /// The summary; `scenario` is what was played, if not random worlds.
 pub(super) fn print(
     console: &mut Console<'_>,
@@ -33,8 +55,7 @@ pub(super) fn print(
         None => console.paint(Colour::Green, "all green"),
         Some(_) => console.paint(Colour::Red, "the last one failed"),
     };
-    let wall_micros = (totals.wall.as_micros() as u64).max(1);
-    let rate = u128::from(totals.events) * 1_000_000 / u128::from(wall_micros);
+    let wall_micros = totals.wall.as_micros() as u64;
     let counters = &totals.counters;
     let end = first + totals.seeds;
     writeln!(console.out, "{} seeds, {first}..{end}: {verdict}", count(totals.seeds))?;
@@ -45,7 +66,7 @@ pub(super) fn print(
         span(zabrus_core::Duration(wall_micros)),
         count(speed(totals.simulated, totals.wall)),
     )?;
-    writeln!(console.out, "  events     {}, {} per second", count(totals.events), count(rate as u64))?;
+    writeln!(console.out, "  events     {}, {} per second", count(totals.events), count(rate(totals)))?;
     writeln!(console.out, "  hash       {:016x}, over the trace hashes of all seeds", totals.hash)?;
     writeln!(
         console.out,
@@ -53,6 +74,14 @@ pub(super) fn print(
         count(counters.seen(Mark::Decisions)),
         count(counters.seen(Mark::Epochs)),
         count(counters.seen(Mark::Commits))
+    )?;
+    let Checked { replies, watch_events, sessions } = checked(totals);
+    writeln!(
+        console.out,
+        "  clients    {} replies, {} watch events and {} sessions checked",
+        count(replies),
+        count(watch_events),
+        count(sessions)
     )?;
     let syncs = [
         ("DIFF", Mark::SyncDiff),
@@ -200,9 +229,14 @@ fn repeat_command(seed: u64, scenario: Option<&str>) -> String {
 }
 
 pub(super) fn as_json(totals: &Totals) -> Value {
+    let Checked { replies, watch_events, sessions } = checked(totals);
     json!({
         "seeds": totals.seeds,
         "events": totals.events,
+        "events_per_second": rate(totals),
+        "replies_checked": replies,
+        "watch_events_checked": watch_events,
+        "sessions_checked": sessions,
         "simulated_micros": totals.simulated,
         "wall_micros": totals.wall.as_micros() as u64,
         "hash": format!("{:016x}", totals.hash),

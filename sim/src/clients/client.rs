@@ -91,7 +91,8 @@ impl Client {
         let mut users = USERS.to_vec();
         random.shuffle(&mut users);
         users.truncate(random.below(3) as usize);
-        let [.., high, low] = number.to_be_bytes();
+        let process = if scripted { number } else { number / settings.sessions_per_process.max(1) };
+        let [.., high, low] = process.to_be_bytes();
         Self {
             scripted,
             address: Ipv4Addr::new(10, 0, high, low).into(),

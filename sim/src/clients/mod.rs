@@ -1,7 +1,7 @@
 //! The clients of a world: sessions over connections that come and go, through the records that
 //! real clients send.
 //!
-//! A client has one session and one connection at a time. It pings when it has nothing to say, leaves
+//! A client has one session and one connection at a time; several may share a process. It pings when it has nothing to say, leaves
 //! a server from which it hears nothing, and takes its session to another. On purpose it also does what
 //! clients do when they fail: it goes silent, vanishes, leaves a connection behind that still
 //! delivers, or sends what no server should have to read.
@@ -289,12 +289,18 @@ impl Clients {
                     self.connect(now, client, server, acts, schedule);
                 }
             }
-            // It goes silent, or vanishes, perhaps for longer than its session lives.
+            // Its process goes silent, or vanishes, perhaps for longer than its session lives.
             dice => {
                 let rest = Duration(state.random.below(timeout.0 * 3));
-                state.rests_until = now + rest.max(Duration(1));
-                if dice == 6 {
-                    self.leave(now, client, acts, schedule);
+                let address = state.address;
+                for other in 0..self.clients.len() as u32 {
+                    let state = &mut self.clients[other as usize];
+                    if state.address == address && !state.scripted {
+                        state.rests_until = now + rest.max(Duration(1));
+                        if dice == 6 {
+                            self.leave(now, other, acts, schedule);
+                        }
+                    }
                 }
             }
         }

@@ -7,6 +7,7 @@ use zabrus_core::wire::{
 use zabrus_core::{Bytes, jute};
 
 use super::registry::Kind;
+use crate::ghost::model::open_acl;
 use crate::random::Random;
 use crate::settings::LoadSettings;
 
@@ -123,6 +124,11 @@ impl Workload<'_> {
     }
 
     fn create(&mut self) -> Ask {
+        if self.random.chance(self.settings.crowd_percent * 10) {
+            let path = format!("/0/{:050}-", self.value);
+            let create = Create { path, data: None, acl: Some(open_acl()), flags: 2 };
+            return Ask::new(OpCode::Create, jute::encode(&create));
+        }
         let (op, flags) = match self.random.below(20) {
             0..10 => (OpCode::Create, 0),
             10..13 => (OpCode::Create, 1),

@@ -148,3 +148,57 @@ impl Recipes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use zabrus_core::config::ServiceSettings;
+
+    use super::*;
+    use crate::counters::Counters;
+
+    /// The rule that the last of these notes breaks.
+    #[track_caller]
+    fn broken(recipe: Recipe, notes: &[(u32, Note)]) -> &'static str {
+        let mut recipes = Recipes::new(Some(recipe));
+        let model = Model::new(ServiceSettings::new(Duration::from_seconds(2)));
+        let mut counters = Counters::default();
+        let mut court = Court { counters: &mut counters, now: Instant(0), server: None, well_since: None };
+        let (last, before) = notes.split_last().expect("there are notes");
+        for (player, note) in before {
+            assert_eq!(recipes.noted(*player, note, &model, &mut court), Ok(()));
+        }
+        recipes.noted(last.0, &last.1, &model, &mut court).expect_err("the last note is wrong").rule
+    }
+
+    #[test]
+    fn what_players_note_is_judged_by_the_rule_of_their_recipe() {
+        let fenced = |token, version| Note::Fenced { token, version };
+        assert_eq!(broken(Recipe::Lock, &[(0, fenced(2, 1)), (1, fenced(1, 2))]), "P1");
+        assert_eq!(broken(Recipe::Election, &[(0, fenced(2, 1)), (1, fenced(1, 2))]), "P2");
+        let counted = Note::Counted { value: 1, version: 2 };
+        assert_eq!(broken(Recipe::Counter, &[(0, Note::Counting), (0, counted)]), "P3");
+        assert_eq!(broken(Recipe::Queue, &[(0, Note::Took { producer: 1, number: 1, place: 0 })]), "P4");
+        let passed = Note::Passed { round: 0, players: 2 };
+        assert_eq!(broken(Recipe::Barrier, &[(0, Note::Entering { round: 0 }), (0, passed)]), "P5");
+        let saw = Note::Saw { session: SessionId(1), zxid: Zxid(1), names: vec!["nobody".into()] };
+        assert_eq!(broken(Recipe::Group, &[(0, saw)]), "P6");
+    }
+
+    #[test]
+    fn what_is_wrong_at_the_end_is_judged_too() {
+        let model = Model::new(ServiceSettings::new(Duration::from_seconds(2)));
+        let mut recipes = Recipes::new(Some(Recipe::Counter));
+        let ended = |recipes: &Recipes| {
+            let verdicts = recipes.ended(Instant(1), Instant(0), &BTreeSet::new(), &model, Zxid(0));
+            verdicts.into_iter().find(|(_, verdict)| verdict.is_err()).map(|(rule, _)| rule)
+        };
+        assert_eq!(ended(&recipes), None);
+        recipes.counter.attempted();
+        recipes.counter.counted(1, 1).expect("the first");
+        assert_eq!(ended(&recipes), Some(Rule::P3), "the model has no counter");
+        recipes = Recipes::new(Some(Recipe::Queue));
+        recipes.queue.asked(0, 1);
+        recipes.queue.put(0, 1, 0).expect("the first");
+        assert_eq!(ended(&recipes), Some(Rule::P4), "the model has no queue");
+    }
+}

@@ -1,8 +1,10 @@
 use zabrus_core::event::Role;
-use zabrus_core::message::{LinkIncarnation, Message};
+use zabrus_core::io::{ConnectionId, Input};
+use zabrus_core::message::{Frame, LinkIncarnation, Message};
 use zabrus_core::replica::Status;
 use zabrus_core::storage::Standing;
-use zabrus_core::{Bytes, Duration, Epoch, Position, ServerId, Zxid};
+use zabrus_core::wire::SessionId;
+use zabrus_core::{Bytes, Duration, Epoch, Instant, Position, ServerId, Zxid};
 
 use super::Ghost;
 use super::durable::Durable;
@@ -148,4 +150,32 @@ fn whole_worlds_keep_every_rule_and_evaluate_nearly_all_of_them() {
         .filter(|rule| !rare.contains(rule) && counters.checks(*rule) == 0)
         .collect();
     assert_eq!(never, [], "never evaluated");
+}
+
+/// Seed 13561: a frame that does not come in its turn breaks the link, and nobody looks at it.
+#[test]
+fn sessions_named_behind_a_gap_are_not_heard_of_and_frames_of_another_link_are_stale() {
+    let session = SessionId(5);
+    let mut ghost = serving();
+    let leader = ServerId(3);
+    ghost.facts(leader).life.serves_since = Some(Instant(1));
+    ghost.facts(leader).life.open.insert(ServerId(2), LINK);
+    let answer = |link, sequence| {
+        let message =
+            Message::Ping { epoch: EPOCH, sequence: 1, committed: Zxid::ZERO, touched: vec![session] };
+        let bytes = Frame::Data { link, boot: 1, sequence, message }.encode().into();
+        Input::Frame { peer: ServerId(2), connection: ConnectionId(1), bytes }
+    };
+    let mut heard = |at, link, sequence| {
+        ghost.clock(Instant(at));
+        let input = answer(link, sequence);
+        let stale = ghost.is_stale(leader, &input);
+        ghost.input(leader, &input);
+        (stale, ghost.facts(leader).life.heard_sessions.get(&session).map(|(heard, _)| *heard))
+    };
+    let later = LinkIncarnation { boot: 1, attempt: 2 };
+    assert_eq!(heard(10, LINK, 1), (false, Some(Instant(10))));
+    assert_eq!(heard(20, LINK, 3), (false, Some(Instant(10))), "2 is missing");
+    assert_eq!(heard(30, later, 2), (true, Some(Instant(10))), "of a link that is not open");
+    assert_eq!(heard(40, LINK, 2), (false, Some(Instant(40))));
 }

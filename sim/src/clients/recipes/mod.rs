@@ -9,6 +9,9 @@ mod group;
 mod lock;
 mod queue;
 
+#[cfg(test)]
+mod tests;
+
 pub use counter::COUNTER;
 pub use group::GROUP;
 pub use queue::QUEUE;
