@@ -1,7 +1,8 @@
 //! Clients with a name, which do what a scenario says and nothing else but to keep their sessions.
 
 use zabrus_core::wire::{
-    Acl, CheckVersion, Create, Delete, ErrorCode, EventType, Id, OpCode, PathOnly, PathWatch, SetData,
+    Acl, AddWatch, CheckVersion, Create, Delete, ErrorCode, EventType, Id, OpCode, PathOnly, PathWatch,
+    SetData,
 };
 use zabrus_core::{Bytes, Duration, Instant, jute};
 
@@ -36,7 +37,11 @@ pub enum Doing<Server> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Wish {
-    Create { path: String, ephemeral: bool, sequential: bool },
+    Create {
+        path: String,
+        ephemeral: bool,
+        sequential: bool,
+    },
     Set(String),
     Delete(String),
     Check(String),
@@ -46,6 +51,8 @@ pub enum Wish {
     /// Of a node that may not be there yet.
     Await(String),
     WatchChildren(String),
+    /// Everything at and below it.
+    WatchBelow(String),
     Sync,
     Close,
 }
@@ -73,7 +80,8 @@ impl Wish {
         };
         match self {
             Self::Create { path, ephemeral, sequential } => {
-                let acl = Some(vec![Acl { perms: 31, id: Id { scheme: "world".into(), id: "anyone".into() } }]);
+                let acl =
+                    Some(vec![Acl { perms: 31, id: Id { scheme: "world".into(), id: "anyone".into() } }]);
                 let flags = i32::from(*ephemeral) + 2 * i32::from(*sequential);
                 Ask::new(OpCode::Create, jute::encode(&Create { path: text(path), data, acl, flags }))
             }
@@ -90,6 +98,10 @@ impl Wish {
             Self::Watch(path) => read(OpCode::GetData, path, Some(Kind::Data)),
             Self::Await(path) => read(OpCode::Exists, path, Some(Kind::Exist)),
             Self::WatchChildren(path) => read(OpCode::GetChildren2, path, Some(Kind::Child)),
+            Self::WatchBelow(path) => {
+                let body = jute::encode(&AddWatch { path: Some(path.as_str().into()), mode: 1 });
+                Ask { watch: Some((Kind::Recursive, path.clone())), ..Ask::new(OpCode::AddWatch, body) }
+            }
             Self::Sync => Ask::new(OpCode::Sync, jute::encode(&PathOnly { path: "/".into() })),
             Self::Close => Ask::new(OpCode::CloseSession, Vec::new()),
         }

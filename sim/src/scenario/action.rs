@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use zabrus_core::{Duration, ServerId};
 
-use super::acting;
 use super::Mistake;
+use super::acting;
 use super::sentence::Sentence;
 use crate::clients::Doing;
 use crate::fault::{Direction, DiskFault, Failing, Fault, Shape};

@@ -5,8 +5,8 @@ use zabrus_core::event::{Phase, Role};
 use zabrus_core::replica::Status;
 use zabrus_core::storage::Standing;
 
-use super::acting::{self, Hope};
 use super::Mistake;
+use super::acting::{self, Hope};
 use super::events::{Pattern, Relation, is_name};
 use super::sentence::Sentence;
 use crate::clients::Heard;
@@ -346,13 +346,8 @@ mod tests {
         };
         let has_node = |server: ServerId, path: &str| server.0 > 1 && path == "/x";
         let heard = |name: &str| (name == "a").then(Heard::default);
-        let seen = Seen {
-            servers: &servers,
-            status: &status,
-            writes: (5, 4),
-            has_node: &has_node,
-            heard: &heard,
-        };
+        let seen =
+            Seen { servers: &servers, status: &status, writes: (5, 4), has_node: &has_node, heard: &heard };
         Condition::parse(text, 0).unwrap_or_else(|mistake| panic!("{text}: {}", mistake.message)).holds(&seen)
     }
 

@@ -68,8 +68,7 @@ struct Broadcast {
 impl Leader {
     pub(in crate::replica) fn new(server: &mut Server) -> Result<Self, Departure> {
         let epochs = server.storage.epochs();
-        let known =
-            if mutated!(M35) { server.storage.last().zxid.epoch() } else { epochs.accepted_epoch };
+        let known = if mutated!(M35) { server.storage.last().zxid.epoch() } else { epochs.accepted_epoch };
         let epoch = known.next().ok_or(Departure::Rollover)?;
         #[cfg(feature = "mutants")]
         if mutated!(M43) {
