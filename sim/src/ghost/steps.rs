@@ -152,7 +152,9 @@ impl Ghost {
         if before.is_none_or(|before| claims(&before) != claims(status)) {
             let facts = &self.servers[&server];
             if !facts.harmed {
-                let verdict = r10_no_ack_after_error::claim(status.durable, &status.epochs, &facts.durable);
+                // What recovery concluded is made durable before anything is built on it.
+                let epochs = if facts.life.repaired { status.epochs } else { facts.durable.epochs };
+                let verdict = r10_no_ack_after_error::claim(status.durable, &epochs, &facts.durable);
                 self.judge(Rule::R10, server, verdict)?;
             }
         }
