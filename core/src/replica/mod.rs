@@ -415,9 +415,6 @@ impl Replica {
             State::Leading(mut leader) => leader.hang_up(&mut self.server),
             State::Settling { .. } | State::Looking | State::Halted => {}
         }
-        if mutated!(M74) {
-            self.server.outputs.retain(|output| !matches!(output, Output::Send { .. }));
-        }
         self.server.emit(Event::Left { role, why });
         self.server.clients.close_all(&mut self.server.outputs);
         self.server.storage.abort_install();
@@ -446,10 +443,6 @@ impl Replica {
         // that epoch's whole initial history.
         let (epochs, last) = (self.server.storage.epochs(), self.server.storage.last().zxid.epoch());
         if epochs.current_epoch < last && self.server.storage.is_settled() {
-            if mutated!(M44) {
-                self.halt("the log is ahead of the current epoch".into());
-                return true;
-            }
             let (accepted_epoch, accepted_leader) = match epochs.accepted_epoch {
                 accepted if accepted < last => (last, None),
                 accepted => (accepted, epochs.accepted_leader),

@@ -187,6 +187,9 @@ pub fn recover(config: &Config, directory: &dyn Directory) -> Result<Recovered, 
             layout.leftovers.push(file.name.clone());
         }
     }
+    if layout.stored.is_some_and(|stored| stored.current_epoch < reached.epoch()) && mutated!(M44) {
+        return Err(RecoveryError::Unreadable(DiskError::Failed));
+    }
     layout.segments = log.segments;
     Ok(Recovered {
         epochs: recover_epochs(config, layout.stored, standing, reached),

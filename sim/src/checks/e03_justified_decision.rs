@@ -8,15 +8,28 @@ use zabrus_core::message::{Notification, SenderState};
 use super::{Verdict, ensure};
 use crate::ghost::quorums::Quorums;
 
-/// Judges the decision of `server` for `leader` by what it `heard` since its last role.
+/// What a server decided.
+#[derive(Clone, Copy, Debug)]
+pub struct Decision {
+    /// For whom.
+    pub leader: ServerId,
+    /// In which round.
+    pub round: u64,
+    /// Because of servers that had settled.
+    pub through_settled: bool,
+}
+
+/// Judges the decision of `server` by what it `heard` since its last role. Votes count in their round, and
+/// those of settled servers in any.
 pub fn check(
     quorums: &Quorums,
     server: ServerId,
-    leader: ServerId,
-    through_settled: bool,
+    decision: Decision,
     heard: &[(ServerId, Notification)],
 ) -> Verdict {
-    let named = |n: &Notification| n.vote.is_some_and(|vote| vote.leader == leader);
+    let Decision { leader, round, through_settled } = decision;
+    let counts = |n: &Notification| n.round == round || through_settled && n.state != SenderState::Looking;
+    let named = |n: &Notification| n.vote.is_some_and(|vote| vote.leader == leader) && counts(n);
     let own = quorums.bit(server);
     let agree = heard.iter().filter(|(_, n)| named(n)).fold(own, |set, (id, _)| set | quorums.bit(*id));
     ensure(quorums.is_quorum(agree), || {
@@ -35,6 +48,10 @@ mod tests {
     use super::*;
     use crate::checks::testing::vote;
 
+    fn decision(round: u64, through_settled: bool) -> Decision {
+        Decision { leader: ServerId(3), round, through_settled }
+    }
+
     fn says(server: u64, state: SenderState, leader: u64) -> (ServerId, Notification) {
         let vote = Some(vote(1, (1, 1), leader));
         (ServerId(server), Notification { state, vote, round: 1, config_version: 0, query: false })
@@ -44,17 +61,18 @@ mod tests {
     fn a_decision_needs_a_quorum_that_names_the_leader() {
         let quorums = Quorums::new(&Ensemble::plain(3, 1));
         let two = [says(2, SenderState::Looking, 3)];
-        assert!(check(&quorums, ServerId(1), ServerId(3), false, &two).is_ok());
+        assert!(check(&quorums, ServerId(1), decision(1, false), &two).is_ok());
+        assert!(check(&quorums, ServerId(1), decision(2, false), &two).is_err(), "of an old round");
         let other = [says(2, SenderState::Looking, 2), says(4, SenderState::Observing, 3)];
-        assert!(check(&quorums, ServerId(1), ServerId(3), false, &other).is_err());
+        assert!(check(&quorums, ServerId(1), decision(1, false), &other).is_err());
     }
 
     #[test]
     fn joining_a_settled_ensemble_needs_the_word_of_the_leader() {
         let quorums = Quorums::new(&Ensemble::plain(3, 0));
         let mut heard = vec![says(2, SenderState::Following, 3)];
-        assert!(check(&quorums, ServerId(1), ServerId(3), true, &heard).is_err());
+        assert!(check(&quorums, ServerId(1), decision(2, true), &heard).is_err());
         heard.push(says(3, SenderState::Leading, 3));
-        assert!(check(&quorums, ServerId(1), ServerId(3), true, &heard).is_ok());
+        assert!(check(&quorums, ServerId(1), decision(2, true), &heard).is_ok());
     }
 }

@@ -14,10 +14,11 @@ pub fn check(session: SessionId, client: ClientId, zxid: Zxid, superseded: bool)
     })
 }
 
-/// Connection `client` is told that the session has moved; it has had `others` connections besides.
-pub fn moved(session: SessionId, client: ClientId, others: usize) -> Verdict {
-    ensure(others > 0, || {
-        format!("session {session} has moved from connection {}, but to no other", client.0)
+/// Connection `client` is told that the session has moved; `rivals` others may have asked the leader for it
+/// later.
+pub fn moved(session: SessionId, client: ClientId, rivals: usize) -> Verdict {
+    ensure(rivals > 0, || {
+        format!("session {session} has moved from connection {}, but nobody took it", client.0)
     })
 }
 

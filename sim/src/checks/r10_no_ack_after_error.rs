@@ -1,9 +1,10 @@
 //! R10 (invariants.md section 5): after a failed write or sync of its log or epochs a server promises
 //! and acknowledges nothing any more in this life (ZOOKEEPER-2247, -3701, -4882); and it never
-//! claims to be durable what its disk does not have.
+//! claims to be durable what its disk does not have (ZOOKEEPER-2307).
 
 use zabrus_core::Zxid;
 use zabrus_core::message::Message;
+use zabrus_core::storage::Epochs;
 
 use super::{Verdict, ensure};
 use crate::ghost::durable::Durable;
@@ -29,9 +30,18 @@ pub fn silence(message: &Message, failed: bool) -> Verdict {
 }
 
 /// Judges what a server holds for durable.
-pub fn claim(claimed: Zxid, durable: &Durable) -> Verdict {
+pub fn claim(claimed: Zxid, epochs: &Epochs, durable: &Durable) -> Verdict {
     ensure(claimed <= durable.last.zxid, || {
         format!("it holds {claimed} for durable, but its disk would give {} back", durable.last)
+    })?;
+    let (accepted, current) = (epochs.accepted_epoch, epochs.current_epoch);
+    let stored = &durable.epochs;
+    ensure(accepted <= stored.accepted_epoch && current <= stored.current_epoch, || {
+        let (stored_accepted, stored_current) = (stored.accepted_epoch, stored.current_epoch);
+        format!(
+            "it holds accepted epoch {accepted} and current epoch {current} for durable, but its disk has \
+             {stored_accepted} and {stored_current}"
+        )
     })
 }
 
@@ -55,7 +65,10 @@ mod tests {
     fn a_claim_beyond_the_disk_is_seen() {
         let history = history(&[(1, 1), (1, 2)], 0);
         let durable = sound(1, 1, at(&history, 1, 1));
-        assert!(claim(at(&history, 1, 1).zxid, &durable).is_ok());
-        assert!(claim(at(&history, 1, 2).zxid, &durable).is_err());
+        let epochs = durable.epochs;
+        assert!(claim(at(&history, 1, 1).zxid, &epochs, &durable).is_ok());
+        assert!(claim(at(&history, 1, 2).zxid, &epochs, &durable).is_err());
+        let early = Epochs { accepted_epoch: Epoch(9), ..epochs };
+        assert!(claim(at(&history, 1, 1).zxid, &early, &durable).is_err());
     }
 }

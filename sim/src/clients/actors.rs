@@ -1,7 +1,8 @@
 //! Clients with a name, which do what a scenario says and nothing else but to keep their sessions.
 
 use zabrus_core::wire::{
-    Acl, CheckVersion, Create, Delete, ErrorCode, EventType, Id, OpCode, PathOnly, PathWatch, SetData,
+    Acl, AddWatch, CheckVersion, Create, Delete, ErrorCode, EventType, Id, OpCode, PathOnly, PathWatch,
+    SetData,
 };
 use zabrus_core::{Bytes, Duration, Instant, jute};
 
@@ -50,6 +51,8 @@ pub enum Wish {
     /// Of a node that may not be there yet.
     Await(String),
     WatchChildren(String),
+    /// Everything at and below it.
+    WatchBelow(String),
     Sync,
     Close,
 }
@@ -95,6 +98,10 @@ impl Wish {
             Self::Watch(path) => read(OpCode::GetData, path, Some(Kind::Data)),
             Self::Await(path) => read(OpCode::Exists, path, Some(Kind::Exist)),
             Self::WatchChildren(path) => read(OpCode::GetChildren2, path, Some(Kind::Child)),
+            Self::WatchBelow(path) => {
+                let body = jute::encode(&AddWatch { path: Some(path.as_str().into()), mode: 1 });
+                Ask { watch: Some((Kind::Recursive, path.clone())), ..Ask::new(OpCode::AddWatch, body) }
+            }
             Self::Sync => Ask::new(OpCode::Sync, jute::encode(&PathOnly { path: "/".into() })),
             Self::Close => Ask::new(OpCode::CloseSession, Vec::new()),
         }

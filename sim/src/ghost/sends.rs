@@ -318,8 +318,8 @@ impl Ghost {
                     self.liveness.disturbed(self.now);
                 }
             }
-            Event::Decided { leader, through_settled, .. } => {
-                self.decided(server, *leader, *through_settled)?;
+            Event::Decided { leader, round, through_settled, .. } => {
+                self.decided(server, *leader, *round, *through_settled)?;
             }
             Event::EpochEstablished { epoch, initial, .. } => {
                 self.facts(server).life.leading = Some(Some(*epoch));
@@ -338,7 +338,7 @@ impl Ghost {
         Ok(())
     }
 
-    fn decided(&mut self, server: ServerId, leader: ServerId, through_settled: bool) -> Checked {
+    fn decided(&mut self, server: ServerId, leader: ServerId, round: u64, through_settled: bool) -> Checked {
         let facts = &self.servers[&server];
         if facts.config.election == ElectionAlgorithm::External {
             return Ok(());
@@ -347,7 +347,8 @@ impl Ghost {
         if !e12_elected_best::holds(leader, heard) {
             self.counters.saw(Mark::ElectedNotBest);
         }
-        let verdict = e03_justified_decision::check(&self.quorums, server, leader, through_settled, heard);
+        let decision = e03_justified_decision::Decision { leader, round, through_settled };
+        let verdict = e03_justified_decision::check(&self.quorums, server, decision, heard);
         self.judge(Rule::E3, server, verdict)
     }
 

@@ -148,10 +148,13 @@ impl Ghost {
         self.leading(server, before.as_ref(), status)?;
         self.learning(server, before.as_ref(), status)?;
         self.looking(server, before.as_ref(), status)?;
-        if before.is_none_or(|before| before.durable != status.durable) {
+        let claims = |status: &Status| (status.durable, status.epochs);
+        if before.is_none_or(|before| claims(&before) != claims(status)) {
             let facts = &self.servers[&server];
             if !facts.harmed {
-                let verdict = r10_no_ack_after_error::claim(status.durable, &facts.durable);
+                // What recovery concluded is made durable before anything is built on it.
+                let epochs = if facts.life.repaired { status.epochs } else { facts.durable.epochs };
+                let verdict = r10_no_ack_after_error::claim(status.durable, &epochs, &facts.durable);
                 self.judge(Rule::R10, server, verdict)?;
             }
         }

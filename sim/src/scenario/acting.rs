@@ -66,13 +66,14 @@ pub(super) fn doing(s: &mut Sentence<'_>) -> Result<Doing<Who>, Mistake> {
 }
 
 fn wish(s: &mut Sentence<'_>) -> Result<Wish, Mistake> {
-    const VERBS: [&str; 10] = [
+    const VERBS: [&str; 11] = [
         "creates",
         "sets",
         "deletes",
         "checks",
         "reads",
         "watches children of",
+        "watches below",
         "watches",
         "awaits",
         "syncs",
@@ -88,9 +89,10 @@ fn wish(s: &mut Sentence<'_>) -> Result<Wish, Mistake> {
         3 => Wish::Check(path(s)?),
         4 => Wish::Read(path(s)?),
         5 => Wish::WatchChildren(path(s)?),
-        6 => Wish::Watch(path(s)?),
-        7 => Wish::Await(path(s)?),
-        8 => Wish::Sync,
+        6 => Wish::WatchBelow(path(s)?),
+        7 => Wish::Watch(path(s)?),
+        8 => Wish::Await(path(s)?),
+        9 => Wish::Sync,
         _ => Wish::Close,
     })
 }
@@ -168,6 +170,7 @@ mod tests {
             "reads /x",
             "watches /x",
             "watches children of /",
+            "watches below /x",
             "awaits /x",
             "syncs",
             "closes its session",

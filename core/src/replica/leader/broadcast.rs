@@ -51,7 +51,9 @@ impl Leader {
                 let owner = Some(Owner::from(request.origin));
                 broadcast.sessions.add(now, transaction.session, *timeout, owner);
             }
-            Change::CloseSession { .. } => broadcast.sessions.close(transaction.session),
+            Change::CloseSession { .. } if request.origin.client == 0 || !mutated!(M99) => {
+                broadcast.sessions.close(transaction.session);
+            }
             _ => {}
         }
         let is_swept = matches!(transaction.change, Change::Delete { op: OpCode::DeleteContainer, .. });

@@ -84,7 +84,7 @@ impl Ledger {
             court.judge(Rule::N1, n01_unique_sessions::check(session, earlier))?;
             connection.session = session;
             let facts = self.sessions.entry(session).or_default();
-            facts.connections.push(id);
+            facts.rivals.push(id);
             facts.timeout = model.granted(jute::decode(body).unwrap_or_default());
             (facts.touched, facts.steady) = (court.now, court.now);
         } else if session != connection.session {
@@ -116,8 +116,8 @@ impl Ledger {
         if *change == Change::Error(ErrorCode::SessionMoved.code()) {
             court.saw(Mark::SessionsMoved);
             // Perhaps to an older one, whose question to the leader was late.
-            let others = facts.connections.iter().filter(|other| **other != id).count();
-            court.judge(Rule::N9, n09_single_owner::moved(session, id, others))?;
+            let rivals = facts.rivals.iter().filter(|rival| **rival != id).count();
+            court.judge(Rule::N9, n09_single_owner::moved(session, id, rivals))?;
             return Ok(model.refuse(request, ErrorCode::SessionMoved));
         }
         if op != OpCode::CreateSession && !model.is_alive(session) {

@@ -90,8 +90,9 @@ struct SessionFacts {
     /// The connection that wrote last, and those that did before.
     owner: Option<ClientId>,
     superseded: BTreeSet<ClientId>,
-    /// All connections on which somebody asked for it, the newest last.
-    connections: Vec<ClientId>,
+    /// The newest connection that asked for it, and those before whose question may still be on its way
+    /// to the leader: they had no answer when the newest one asked.
+    rivals: Vec<ClientId>,
     /// The last word of any of its clients that reached a server.
     touched: Instant,
     /// Since when such words have come at least twice in each timeout.
@@ -126,7 +127,9 @@ impl Ledger {
             let identities = identities.clone();
             writes.push_back(Asked { xid: 0, op, body, identities, acknowledged, at: now });
         } else {
-            self.sessions.entry(hello.session).or_default().connections.push(id);
+            let rivals = &mut self.sessions.entry(hello.session).or_default().rivals;
+            rivals.retain(|rival| self.connections.get(rival).is_some_and(|older| !older.greeted));
+            rivals.push(id);
         }
         let connection = Connection {
             server,
