@@ -175,6 +175,13 @@ pub enum Event {
         /// Proposals in flight at that moment.
         outstanding: u64,
     },
+    /// A leader that synchronizes a learner waits until it has stored a part of what it was sent.
+    SyncPaused {
+        /// The learner.
+        learner: ServerId,
+        /// It was sent everything up to here.
+        sent: Zxid,
+    },
     /// A learner cut its log.
     Truncated {
         /// The new end.

@@ -307,6 +307,13 @@ pub enum Message {
         /// happened to the frames before. In the question nothing.
         committed: Zxid,
     },
+    /// The learner, which is being synchronized, has made everything up to `zxid` durable: more may be sent.
+    SyncStored {
+        /// The leader's epoch.
+        epoch: Epoch,
+        /// The last durable transaction.
+        zxid: Zxid,
+    },
 }
 
 impl Message {
@@ -332,7 +339,8 @@ impl Message {
             | Self::Ping { epoch, .. }
             | Self::Revalidate { epoch, .. }
             | Self::Request { epoch, .. }
-            | Self::Sync { epoch, .. } => Some(*epoch),
+            | Self::Sync { epoch, .. }
+            | Self::SyncStored { epoch, .. } => Some(*epoch),
         }
     }
 }

@@ -193,6 +193,7 @@ fn message() -> impl Strategy<Value = Message> {
         (epochs(), number()).prop_map(|(epoch, index)| Message::SnapChunkStored { epoch, index }),
         epochs().prop_map(|epoch| Message::AckNewLeader { epoch }),
         (epochs(), any_zxid()).prop_map(|(epoch, zxid)| Message::Ack { epoch, zxid }),
+        (epochs(), any_zxid()).prop_map(|(epoch, zxid)| Message::SyncStored { epoch, zxid }),
         (epochs(), number(), write_bytes()).prop_map(|(epoch, number, payload)| Message::Request {
             epoch,
             number,

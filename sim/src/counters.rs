@@ -63,6 +63,7 @@ marks! {
     SyncTrunc true "synchronizations by TRUNC",
     SyncTruncDiff true "synchronizations by TRUNC and something after it",
     SyncSnap true "synchronizations by SNAP",
+    SyncPaused true "times a leader waited before it sent a learner more of what it lacks",
     SyncWithOutstanding true "synchronizations with proposals in flight",
     SnapWithCommits true "commits while a snapshot was on its way to a learner",
     Truncations true "truncations that removed at least one transaction",

@@ -109,6 +109,7 @@ pub fn is_routine(entry: &TraceLine) -> bool {
             Event::Committed { .. }
                 | Event::Delivered { .. }
                 | Event::StaleFrame { .. }
+                | Event::SyncPaused { .. }
                 | Event::CommitAheadOfDisk { .. }
         )
     )

@@ -4,10 +4,12 @@ use super::choose::{Choice, Method, choose};
 use super::link::Link;
 use super::server::Server;
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use crate::event::Event;
 use crate::identity::{Epoch, Position, Zxid};
+use crate::io::Output;
 use crate::message::Message;
 use crate::mutated;
 use crate::state::StateSnapshot;
@@ -54,8 +56,21 @@ pub(super) enum Stage {
     Reading { token: u64 },
     /// It is being sent a snapshot.
     Receiving { label: Position, state: Box<StateSnapshot>, sent: u64, stored: u64, row: u8 },
+    /// It is being sent transactions.
+    Streaming(Box<Stream>),
     /// It was sent everything, and is sent everything new (`start_forwarding` in zab.md).
     Forwarding,
+}
+
+/// Transactions on their way to a learner that is not in the forwarding set yet.
+pub(super) struct Stream {
+    /// Those from the disk that are still to be sent, then memory goes on.
+    read: VecDeque<Entry>,
+    /// The last one that was sent, or what the learner has before the first.
+    pub(super) sent: Zxid,
+    /// Those that the learner has not made durable yet, with their bytes, and these summed up.
+    under_way: VecDeque<(Zxid, u64)>,
+    bytes: u64,
 }
 
 /// A learner's ACKEPOCH.
@@ -74,8 +89,8 @@ impl Promise {
     }
 }
 
-/// Chunks of a snapshot that are under way at a time: enough to keep a disk busy, little enough
-/// to let pings through.
+/// Chunks of a snapshot, or as many bytes of transactions, that are under way at a time: enough to keep a disk
+/// busy, little enough to let votes and pings through.
 const CHUNKS_IN_FLIGHT: u64 = 4;
 
 impl Handler {
@@ -116,13 +131,14 @@ impl Handler {
         match &self.stage {
             Stage::Receiving { label, .. } => Some(label.zxid),
             Stage::Reading { .. } => Some(base),
+            Stage::Streaming(stream) => {
+                Some(stream.read.back().map_or(stream.sent, |last| last.position.zxid))
+            }
             _ => None,
         }
     }
 
-    /// Decides how to synchronize this learner and begins. Everything that is sent here, and the
-    /// entry into the forwarding set, is one step: nothing can be proposed or committed in between
-    /// (ZOOKEEPER-962).
+    /// Decides how to synchronize this learner and begins.
     pub(super) fn synchronize(&mut self, server: &mut Server, epoch: Epoch, end: Position, token: u64) {
         let Some(promise) = self.promise else { return };
         let limit =
@@ -132,12 +148,12 @@ impl Handler {
             Method::Diff(base) => {
                 self.send(server, Message::Diff { epoch, base, end: end.zxid });
                 self.report(server, Choice { row, method }, end, base.zxid, 0);
-                self.forward_from(server, epoch, base.zxid, end);
+                self.stream(server, epoch, base.zxid, VecDeque::new(), end);
             }
             Method::Trunc(to) => {
                 self.send(server, Message::Trunc { epoch, to });
                 self.report(server, Choice { row, method }, end, to.zxid, 0);
-                self.forward_from(server, epoch, to.zxid, end);
+                self.stream(server, epoch, to.zxid, VecDeque::new(), end);
             }
             Method::ReadLog => {
                 let base = server.storage.base().zxid;
@@ -173,13 +189,7 @@ impl Handler {
         let choice = Choice { row: 4, method: Method::ReadLog };
         let after = entries.last().map_or(from, |entry| entry.position);
         self.report(server, choice, end, after.zxid, entries.len() as u64);
-        let mut previous = from.zxid;
-        for entry in entries {
-            let zxid = entry.position.zxid;
-            self.send(server, Message::Proposal { epoch, previous, zxid, payload: entry.payload.clone() });
-            previous = zxid;
-        }
-        self.forward_from(server, epoch, previous, end);
+        self.stream(server, epoch, from.zxid, entries.iter().cloned().collect(), end);
     }
 
     fn send_snapshot(&mut self, server: &mut Server, epoch: Epoch, end: Position, row: u8) {
@@ -216,7 +226,7 @@ impl Handler {
         }
         if complete {
             self.report(server, Choice { row, method: Method::Snap }, end, label.zxid, 0);
-            self.forward_from(server, epoch, label.zxid, end);
+            self.stream(server, epoch, label.zxid, VecDeque::new(), end);
         }
     }
 
@@ -230,28 +240,72 @@ impl Handler {
         server.emit(Event::SyncChosen { learner, row: choice.row, action, from, transactions, outstanding });
     }
 
-    /// Sends everything after `from`, then NEWLEADER, and enters the forwarding set
-    /// (zab.md section 5.1). Observers get no proposals in flight.
-    fn forward_from(&mut self, server: &mut Server, epoch: Epoch, from: Zxid, end: Position) {
-        let mut previous = from;
-        for entry in server.storage.entries_after(from) {
-            let zxid = entry.position.zxid;
+    /// Begins to send everything after `from`: first what was read from the disk.
+    fn stream(
+        &mut self,
+        server: &mut Server,
+        epoch: Epoch,
+        from: Zxid,
+        read: VecDeque<Entry>,
+        end: Position,
+    ) {
+        let stream = Stream { read, sent: from, under_way: VecDeque::new(), bytes: 0 };
+        self.stage = Stage::Streaming(Box::new(stream));
+        self.send_transactions(server, epoch, end);
+    }
+
+    /// The learner made transactions durable.
+    pub(super) fn transactions_stored(
+        &mut self,
+        server: &mut Server,
+        epoch: Epoch,
+        upto: Zxid,
+        end: Position,
+    ) {
+        if let Stage::Streaming(stream) = &mut self.stage {
+            while let Some((_, bytes)) = stream.under_way.pop_front_if(|(zxid, _)| *zxid <= upto) {
+                stream.bytes -= bytes;
+            }
+            self.send_transactions(server, epoch, end);
+        }
+    }
+
+    /// Sends as many transactions as may be under way. Behind the last one NEWLEADER and the entry into
+    /// the forwarding set are one step: nothing can be proposed or committed in between (zab.md section
+    /// 5.1, ZOOKEEPER-962). Observers get no proposals in flight.
+    fn send_transactions(&mut self, server: &mut Server, epoch: Epoch, end: Position) {
+        let window = CHUNKS_IN_FLIGHT.saturating_mul(server.config.chunk_bytes as u64);
+        let Stage::Streaming(stream) = &mut self.stage else { return };
+        let Stream { read, sent, under_way, bytes } = &mut **stream;
+        let first = read.back().map_or(*sent, |last| last.position.zxid);
+        let mut memory = server.storage.entries_after(first);
+        while let Some(entry) = read.front().or_else(|| memory.next()).cloned() {
+            let (zxid, previous) = (entry.position.zxid, *sent);
             if zxid > end.zxid && (self.observer || mutated!(M29)) {
                 break;
             }
+            if *bytes >= window {
+                let learner = self.link.peer;
+                server.outputs.push_back(Output::Event(Event::SyncPaused { learner, sent: previous }));
+                return;
+            }
+            read.pop_front();
             #[cfg(feature = "mutants")]
             if server.planted.window_holes.contains(&zxid) {
                 continue;
             }
-            let payload = entry.payload.clone();
-            self.link.send(&mut server.outputs, Message::Proposal { epoch, previous, zxid, payload });
-            previous = zxid;
+            let length = entry.payload.len() as u64;
+            under_way.push_back((zxid, length));
+            *bytes += length;
+            *sent = zxid;
+            let message = Message::Proposal { epoch, previous, zxid, payload: entry.payload };
+            self.link.send(&mut server.outputs, message);
         }
         // Everything up to the end that was just sent is committed if a leader of this epoch ever
         // serves; COMMIT says what already is.
         let committed = server.committed;
-        self.send(server, Message::Commit { epoch, zxid: committed });
-        self.send(server, Message::NewLeader { epoch, end });
+        self.link.send(&mut server.outputs, Message::Commit { epoch, zxid: committed });
+        self.link.send(&mut server.outputs, Message::NewLeader { epoch, end });
         self.stage = Stage::Forwarding;
     }
 }

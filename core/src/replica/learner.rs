@@ -596,6 +596,12 @@ impl Learner {
 
     pub(super) fn on_storage(&mut self, server: &mut Server, event: &StorageEvent) -> Step {
         match (event, self.stage) {
+            (StorageEvent::Durable(zxid), Stage::Synchronizing) => {
+                if let Some(epoch) = self.epoch {
+                    self.send(server, Message::SyncStored { epoch, zxid: *zxid });
+                }
+                Ok(())
+            }
             (StorageEvent::Durable(_), _) => {
                 self.acknowledge(server);
                 Ok(())

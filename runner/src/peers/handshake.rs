@@ -16,7 +16,7 @@ use zabrus_core::quorum::{Ensemble, MemberKind};
 const MAGIC: [u8; 4] = *b"ZBRS";
 
 /// Raised with every change of what servers say to each other.
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 
 /// Bytes of a greeting.
 pub(super) const LENGTH: usize = 32;

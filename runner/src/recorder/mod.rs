@@ -61,7 +61,8 @@ pub(crate) struct Recorded {
 struct Recorder {
     /// What the thread was not told yet.
     items: Vec<Item>,
-    queue: Sender<Vec<Item>>,
+    /// `None` if nothing is recorded any more.
+    queue: Option<Sender<Vec<Item>>>,
     /// Bytes that the thread has not taken yet.
     waiting: Arc<AtomicU64>,
     /// Says nothing, and is gone when the thread is.
@@ -184,22 +185,21 @@ impl Recorder {
                 give_up(recording.settings(), &error);
             }
         })?;
-        Ok(Self { items: Vec::new(), queue, waiting, done })
+        Ok(Self { items: Vec::new(), queue: Some(queue), waiting, done })
     }
 
     /// False if nothing is recorded any more.
     fn hand_over(&mut self) -> bool {
-        if self.items.is_empty() {
-            return true;
-        }
         let items = std::mem::take(&mut self.items);
         let bytes = items.iter().map(weight).sum();
+        let Some(queue) = &self.queue else { return false };
         if self.waiting.fetch_add(bytes, Ordering::Relaxed) > QUEUE_LIMIT {
-            tracing::warn!("recording stops: its disk is too slow");
-            return false;
+            tracing::warn!("recording stops until this server starts again: its disk is too slow");
+            self.queue = None;
+        } else if queue.send(items).is_err() {
+            self.queue = None; // The thread has said why.
         }
-        // If nobody takes them, the thread has said why.
-        self.queue.send(items).is_ok()
+        self.queue.is_some()
     }
 }
 
@@ -209,10 +209,11 @@ impl Drop for Recorder {
         if !thread::panicking() {
             self.items.push(Item::End);
         }
-        self.hand_over();
-        self.queue = mpsc::channel().0;
-        if self.done.recv_timeout(LAST_WORDS) == Err(RecvTimeoutError::Timeout) {
-            tracing::warn!("the end of a recording may be missing: its disk is too slow");
+        if self.hand_over() {
+            self.queue = None;
+            if self.done.recv_timeout(LAST_WORDS) == Err(RecvTimeoutError::Timeout) {
+                tracing::warn!("the end of a recording may be missing: its disk is too slow");
+            }
         }
     }
 }
@@ -254,10 +255,10 @@ fn weight(item: &Item) -> u64 {
             FileOperation::Write { bytes, .. } => bytes.len(),
             _ => 0,
         },
-        Item::Output(Output::Send { frame: Frame::Data { message, .. }, .. }) => match message {
-            Message::SnapChunk { bytes, .. } => bytes.len(),
-            _ => 0,
-        },
+        Item::Output(Output::Send {
+            frame: Frame::Data { message: Message::SnapChunk { bytes, .. }, .. },
+            ..
+        }) => bytes.len(),
         _ => 0,
     };
     bytes as u64 + ITEM_BYTES

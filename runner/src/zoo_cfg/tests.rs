@@ -60,6 +60,17 @@ fn defaults_are_those_of_zookeeper() {
 }
 
 #[test]
+fn a_flight_recorder_is_a_wish_and_comes_with_a_warning() {
+    let alone = "dataDir=/d\nclientPort=2181\n";
+    assert_eq!(accepted(alone, None).record, None);
+    let text = format!("{alone}record=/r\nrecordSizeLimitInMb=7");
+    let expected = RecordSettings { directory: "/r".into(), limit: 7 << 20 };
+    assert_eq!(accepted(&text, None).record, Some(expected));
+    let warns = |remark: &Remark| remark.line == Some(3) && remark.severity == Severity::Warning;
+    assert!(reading(&text, None).remarks.iter().any(warns), "passwords are recorded");
+}
+
+#[test]
 fn without_server_lines_a_server_is_alone_and_needs_no_myid() {
     let settings = accepted("dataDir=/d\nclientPort=2181", None);
     assert!(settings.standalone);

@@ -18,6 +18,12 @@ fn recordings(server: &Server) -> Vec<PathBuf> {
     paths
 }
 
+fn record(server: &Server) {
+    let directory = server.home().join("recordings");
+    let text = fs::read_to_string(&server.zoo_cfg).expect("zoo.cfg");
+    fs::write(&server.zoo_cfg, format!("{text}record={}\n", directory.display())).expect("zoo.cfg");
+}
+
 /// Lives a recorded life again, and says how it ended, how many inputs there were, and where the
 /// replica is.
 fn replay(file: &PathBuf) -> (Progress, u64, Status) {
@@ -36,11 +42,7 @@ fn all_that_servers_lived_through_under_load_and_kill_9_is_replayed_to_the_same_
     let mut cluster = Cluster::new(3, 0);
     // So that recovery reads snapshots, and a learner gets one.
     cluster.configure("snapCount=50\ncommitLogCount=10\n");
-    for server in &cluster.servers {
-        let directory = server.home().join("recordings");
-        let text = fs::read_to_string(&server.zoo_cfg).expect("zoo.cfg");
-        fs::write(&server.zoo_cfg, format!("{text}record={}\n", directory.display())).expect("zoo.cfg");
-    }
+    cluster.servers.iter().for_each(record);
     cluster.start();
     let victim = cluster.leader();
     let mut client = Client::connect(cluster.servers[victim].port).expect("it serves");
@@ -93,9 +95,7 @@ fn all_that_servers_lived_through_under_load_and_kill_9_is_replayed_to_the_same_
 fn a_server_that_is_stopped_ends_its_recording_in_order() {
     let mut cluster = Cluster::new(1, 0);
     let server = &mut cluster.servers[0];
-    let directory = server.home().join("recordings");
-    let text = fs::read_to_string(&server.zoo_cfg).expect("zoo.cfg");
-    fs::write(&server.zoo_cfg, format!("{text}record={}\n", directory.display())).expect("zoo.cfg");
+    record(server);
     server.start();
     wait_for("it serves", || server.mode());
     Client::connect(server.port).expect("it serves").create("/a", b"x").expect("acknowledged");
@@ -106,4 +106,25 @@ fn a_server_that_is_stopped_ends_its_recording_in_order() {
     let (end, _, status) = replay(life);
     assert_eq!(end, Progress::Ended);
     assert_eq!(status.applied.zxid.counter(), 2, "the session and the node");
+}
+
+#[test]
+fn a_server_whose_recorder_has_no_space_left_serves_on_without_it() {
+    let mut cluster = Cluster::new(1, 0);
+    cluster.configure("txnLogSizeLimitInKb=64\npreAllocSize=64\n");
+    let server = &mut cluster.servers[0];
+    record(server);
+    server.start_with_short_files(1_000);
+    wait_for("it serves", || server.mode());
+    // What is refused is recorded too, and takes no space in the log.
+    let mut client = Client::connect(server.port).expect("it serves");
+    for _ in 0..100 {
+        client.ensure("/a", &[7; 10_000]).expect("served");
+    }
+    assert!(server.log().contains("recordings stops until this server starts again"), "{}", server.log());
+    let [life] = &recordings(server)[..] else { panic!("one life") };
+    let (end, inputs, _) = replay(life);
+    assert!(matches!(end, Progress::BrokenOff(_)), "{end:?}");
+    assert!(inputs > 60, "{inputs}");
+    assert_eq!(server.mode().as_deref(), Some("standalone"));
 }

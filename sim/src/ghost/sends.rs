@@ -411,6 +411,7 @@ impl Ghost {
                     SyncAction::Snap => Mark::SyncSnap,
                 }
             }
+            Event::SyncPaused { .. } => Mark::SyncPaused,
             Event::Truncated { removed: 1.., .. } => Mark::Truncations,
             Event::SnapshotInstalled { .. } => Mark::Installs,
             Event::SnapshotSaved { .. } => Mark::Snapshots,

@@ -103,6 +103,9 @@ fn event(event: &Event) -> String {
             "synchronizes {learner} from {from} by {} (row {row}), {transactions} transactions",
             action(*chosen)
         ),
+        Event::SyncPaused { learner, sent } => {
+            format!("waits for {learner} to store what it was sent up to {sent}")
+        }
         Event::Truncated { to, removed } => {
             format!("cut its log to {}: {removed} transactions gone", to.zxid)
         }

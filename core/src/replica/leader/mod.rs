@@ -305,8 +305,13 @@ impl Leader {
                 handler.chunk_stored(server, epoch, index, end);
                 self.pin(server);
             }
-            // The last chunks are answered when the rest is already on its way.
-            (LearnerStage::Forwarding, Message::SnapChunkStored { .. }) => {}
+            (LearnerStage::Streaming(stream), Message::SyncStored { zxid, .. }) if zxid <= stream.sent => {
+                handler.transactions_stored(server, epoch, zxid, end);
+                self.pin(server);
+            }
+            // The last parts are answered when the rest is already on its way.
+            (LearnerStage::Streaming(_) | LearnerStage::Forwarding, Message::SnapChunkStored { .. })
+            | (LearnerStage::Forwarding, Message::SyncStored { .. }) => {}
             (LearnerStage::Forwarding, Message::AckNewLeader { .. }) => {
                 handler.accepted = true;
                 self.on_accepted(server, peer);
