@@ -129,7 +129,7 @@ fn configuration(facts: &Facts) -> Keys {
         "max_client_cnxns": settings.client.per_address,
         "min_session_timeout": settings.client.min_session_timeout,
         "max_session_timeout": settings.client.max_session_timeout,
-        "server_id": settings.core.id.0,
+        "server_id": if settings.standalone { 0 } else { settings.core.id.0 },
         "client_port_listen_backlog": settings.client.backlog,
     }))
 }

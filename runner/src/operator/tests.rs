@@ -191,7 +191,7 @@ fn conf_lists_the_settings_and_the_members() {
         server.3=c:1:2|d:3:4:participant\nversion=0";
     assert_eq!(answer(&leading(), "conf"), expected);
     let alone = answer(&facts(ALONE, Role::Leading), "conf");
-    assert!(alone.ends_with("serverId=1\n"), "{alone}");
+    assert!(alone.ends_with("serverId=0\n"), "{alone}");
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn connections_are_listed_as_zookeeper_lists_them() {
                    to=10000,lcxid=0x4,lzxid=0xbb,lresp=50000,llat=3,minlat=0,avglat=1,maxlat=3)\n";
     assert_eq!(answer(&facts, "cons"), format!("{session}{fresh}\n"));
     let json = commands::find("cons").expect("known").answer(&facts);
-    assert_eq!(json["connections"][0]["session_id"], 0x1_0000_0e94);
+    assert_eq!(json["connections"][0]["session_id"], 0x1_0000_0e94_i64);
     assert_eq!(json["connections"][0]["last_operation"], "CREA");
     assert_eq!(json["connections"][1].get("session_id"), None);
 }

@@ -66,7 +66,12 @@ impl Client {
         }
     }
 
-    fn ask(&mut self, op: OpCode, body: &impl Serialize) -> io::Result<Result<Vec<u8>, ErrorCode>> {
+    /// The answer to any request.
+    pub(crate) fn ask(
+        &mut self,
+        op: OpCode,
+        body: &impl Serialize,
+    ) -> io::Result<Result<Vec<u8>, ErrorCode>> {
         self.xid += 1;
         let mut frame = jute::encode(&RequestHeader { xid: self.xid, op: op.code() });
         jute::encode_into(&mut frame, body);

@@ -2,5 +2,6 @@
 
 mod client;
 mod cluster;
+mod operator;
 mod server;
 mod verbs;
