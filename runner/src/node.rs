@@ -14,7 +14,7 @@ use std::thread;
 use mio::{Events, Poll, Waker};
 use zabrus_core::io::{ClientId, Input};
 use zabrus_core::storage::{DiskCompletion, RecoveryError, recover};
-use zabrus_core::{Duration, Instant, Output, Replica, ServerId};
+use zabrus_core::{Duration, Instant, Now, Output, Replica, ServerId};
 
 use crate::channel::SCRATCH_BYTES;
 use crate::clients::Clients;
@@ -182,7 +182,7 @@ impl Node {
         let mut events = Events::with_capacity(1024);
         let mut scratch = Box::new([0; SCRATCH_BYTES]);
         let (mut inputs, mut asked) = (Vec::new(), Vec::new());
-        self.drain();
+        self.drain(self.clock.now());
         loop {
             let has_work =
                 !inputs.is_empty() || self.listens() && (self.peers.has_work() || self.clients.has_work());
@@ -276,14 +276,14 @@ impl Node {
             let now = self.clock.now();
             replica.handle(now, input);
             self.progress.logged(replica.storage().last().zxid, now.monotonic);
-            closed.extend(self.drain());
+            closed.extend(self.drain(now));
         }
     }
 
     /// Carries out everything that the replica asks for. Returns the clients whose connections it
     /// closed.
-    fn drain(&mut self) -> Vec<ClientId> {
-        let (mut closed, now) = (Vec::new(), self.clock.now());
+    fn drain(&mut self, now: Now) -> Vec<ClientId> {
+        let mut closed = Vec::new();
         while let Life::Running { replica, disk, .. } = &mut self.life {
             let output = replica.poll();
             if let Some(output) = &output {
@@ -331,8 +331,9 @@ impl Node {
     fn try_again(&mut self) {
         match self.wake_up() {
             Ok(()) => {
-                self.peers.resume(self.clock.monotonic());
-                self.drain();
+                let now = self.clock.now();
+                self.peers.resume(now.monotonic);
+                self.drain(now);
             }
             Err(error) => {
                 tracing::error!("this server still cannot start: {error}");

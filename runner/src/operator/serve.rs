@@ -1,6 +1,6 @@
 //! The two HTTP ports: the admin server and the metrics.
 
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -43,10 +43,9 @@ fn open(
     address: &HostPort,
     respond: impl Fn(&str) -> Response + Send + Sync + 'static,
 ) {
-    let HostPort { host, port } = address;
     match http::serve(address, name, respond) {
-        Ok(port) => tracing::info!("{name}: HTTP on {host}:{port}"),
-        Err(error) => tracing::warn!("{name}: nothing is served on {host}:{port} ({error}); see {key}"),
+        Ok(_) => tracing::info!("{name}: HTTP on {address}"),
+        Err(error) => tracing::warn!("{name}: nothing is served on {address} ({error}); see {key}"),
     }
 }
 
@@ -54,10 +53,7 @@ fn open(
 fn ask(notices: &Notices, topic: Topic) -> Option<Box<Facts>> {
     let (reply, answer) = mpsc::sync_channel(1);
     notices.send(Notice::Question(topic, reply));
-    match answer.recv_timeout(PATIENCE) {
-        Ok(facts) => Some(facts),
-        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-    }
+    answer.recv_timeout(PATIENCE).ok()
 }
 
 fn busy() -> Response {

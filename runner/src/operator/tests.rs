@@ -208,7 +208,9 @@ fn connections_are_listed_as_zookeeper_lists_them() {
     let json = commands::find("cons").expect("known").answer(&facts);
     assert_eq!(json["connections"][0]["session_id"], 0x1_0000_0e94_i64);
     assert_eq!(json["connections"][0]["last_operation"], "CREA");
-    assert_eq!(json["connections"][1].get("session_id"), None);
+    assert_eq!(json["connections"][1]["session_id"], 0);
+    let json = commands::find("stat").expect("known").answer(&facts);
+    assert_eq!(json["connections"][0].get("session_id"), None);
 }
 
 #[test]
@@ -374,6 +376,10 @@ fn commands_have_zookeepers_keys() {
     assert_eq!(
         (&zab["zabstate"], &zab["zab_epoch"], &zab["zab_counter"]),
         (&"broadcast".into(), &1.into(), &0x19.into())
+    );
+    assert_eq!(
+        (&zab["quorum_address"]["one"], &zab["client_address"]),
+        (&"a:2888".into(), &"0.0.0.0:2181".into())
     );
     let view = &keys("voting_view")["current_config"];
     assert_eq!(view["3"]["server_addresses"], json!(["c:1", "d:3"]));

@@ -18,7 +18,7 @@ use crate::properties;
 use keys::Keys;
 pub(crate) use keys::{Remark, Severity};
 pub(crate) use operator::AdminSettings;
-pub(crate) use servers::{HostPort, ServerLine, bracketed};
+pub(crate) use servers::{Address, HostPort, ServerLine, bracketed};
 
 /// The four-letter words that are answered if the file does not say which: those that change
 /// nothing and name no session or path.
