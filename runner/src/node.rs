@@ -349,7 +349,9 @@ impl Node {
         let initialize = data_directory.join(INITIALIZE);
         let mut config = self.settings.core.clone();
         config.empty_is_expected = self.settings.autocreate || initialize.exists();
+        let begin = self.clock.monotonic();
         let recovered = recover(&config, &directory.contents()?).map_err(StartError::Recovery)?;
+        self.progress.recoveries.record(self.clock.monotonic().since(begin));
         if !recovered.empty && initialize.exists() {
             // It was for the first start.
             std::fs::remove_file(initialize)?;

@@ -23,7 +23,7 @@ use crate::zoo_cfg::for_test;
 const THREE: &str = "dataDir=/d\ntickTime=2000\ninitLimit=10\nsyncLimit=5\nclientPort=2181\n\
     server.1=a:2888:3888\nserver.2=[::1]:2889:3889:observer;0.0.0.0:2182\nserver.3=c:1:2|d:3:4\n\
     4lw.commands.whitelist=*\n";
-const ALONE: &str = "dataDir=/d\nclientPort=1\n4lw.commands.whitelist=*";
+pub(super) const ALONE: &str = "dataDir=/d\nclientPort=1\n4lw.commands.whitelist=*";
 
 /// What a server that has just started knows of itself.
 fn status(id: u64, role: Role, serving: bool) -> Status {
@@ -45,7 +45,7 @@ fn tally(values: &[u64]) -> Tally {
 }
 
 /// Server 1 of a file, at noon of a day, a minute after its start.
-fn facts(text: &str, role: Role) -> Facts {
+pub(super) fn facts(text: &str, role: Role) -> Facts {
     let leading = Leading { learners: 2, synced_followers: 1, synced_observers: 1, pending_syncs: 0 };
     let replica = ReplicaFacts {
         status: status(1, role, true),

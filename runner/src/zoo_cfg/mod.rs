@@ -22,7 +22,7 @@ pub(crate) use servers::{Address, HostPort, ServerLine, bracketed};
 
 /// The four-letter words that are answered if the file does not say which: those that change
 /// nothing and name no session or path.
-const HARMLESS_WORDS: &str = "ruok, srvr, stat, conf, envi, isro, mntr, dirs";
+const HARMLESS_WORDS: &str = "ruok, srvr, stat, conf, envi, isro, mntr, dirs, wchs";
 
 /// Everything that a server is told at its start.
 #[derive(Debug)]

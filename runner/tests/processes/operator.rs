@@ -79,7 +79,7 @@ fn words_show_connections_sessions_and_watches_and_reset_what_they_count() {
 #[test]
 fn a_leader_shows_its_learners_its_proposals_and_the_digests_of_all() {
     let mut cluster = Cluster::new(3, 1);
-    cluster.configure("4lw.commands.whitelist=*\n");
+    cluster.configure("4lw.commands.whitelist=*\nsnapCount=100\n");
     cluster.start();
     let leader = &cluster.servers[cluster.leader()];
     let mut client = Client::connect(leader.port).expect("it serves");
@@ -97,6 +97,10 @@ fn a_leader_shows_its_learners_its_proposals_and_the_digests_of_all() {
     assert!(number("zk_last_proposal_size") > 0 && number("zk_min_proposal_size") > 0);
     assert!(number("zk_cnt_updatelatency") >= 151 && number("zk_commit_count") >= 151, "{text}");
     assert!(number("zk_cnt_fsynctime") > 0 && number("zk_cnt_propagation_latency") > 0, "{text}");
+    assert_eq!(number("zk_cnt_dbinittime"), 1);
+    wait_for("a snapshot is written", || {
+        leader.ask("mntr").contains("zk_cnt_snapshottime\t1\n").then_some(())
+    });
     assert!(leader.ask("dump").contains("\nSession Sets (1)/(1):\n"));
     let hash = leader.ask("hash");
     assert_eq!((hash.lines().count(), hash.starts_with("100000080: ")), (1, true), "{hash}");
