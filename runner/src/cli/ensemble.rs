@@ -89,7 +89,8 @@ fn prepare(arguments: &Ensemble) -> io::Result<Vec<PathBuf>> {
     }
     let mut ports = Vec::new();
     for offset in [0, QUORUM_OFFSET, ELECTION_OFFSET, ADMIN_OFFSET] {
-        ports.push(free_ports(arguments.client_port.saturating_add(offset), count)?);
+        // From a high client port on there may be no room above.
+        ports.push(free_ports(arguments.client_port.wrapping_add(offset).max(1024), count)?);
     }
     let servers: String = (1..=count)
         .filter(|_| count > 1)
