@@ -109,6 +109,7 @@ impl Facts {
                 format!("{clients} connections watching {paths} paths\nTotal watches:{watches}\n")
             }
             "wchc" => lists(self.watches_by_session(), |session| session.to_string(), str::to_owned),
+            // wchp, the last one.
             _ => lists(self.watches_by_path(), str::to_owned, |session| session.to_string()),
         }
     }
