@@ -14,7 +14,7 @@ use std::thread;
 use mio::{Events, Poll, Waker};
 use zabrus_core::io::{ClientId, Input};
 use zabrus_core::storage::{DiskCompletion, RecoveryError};
-use zabrus_core::{Duration, Instant, Output, ServerId};
+use zabrus_core::{Duration, Instant, Now, Output, ServerId};
 
 use crate::channel::SCRATCH_BYTES;
 use crate::clients::Clients;
@@ -183,7 +183,7 @@ impl Node {
         let mut events = Events::with_capacity(1024);
         let mut scratch = Box::new([0; SCRATCH_BYTES]);
         let (mut inputs, mut asked) = (Vec::new(), Vec::new());
-        self.drain();
+        self.drain(self.clock.now());
         loop {
             let has_work =
                 !inputs.is_empty() || self.listens() && (self.peers.has_work() || self.clients.has_work());
@@ -277,7 +277,7 @@ impl Node {
             let now = self.clock.now();
             replica.handle(now, input);
             self.progress.logged(replica.storage().last().zxid, now.monotonic);
-            closed.extend(self.drain());
+            closed.extend(self.drain(now));
         }
         if let Life::Running { replica, .. } = &mut self.life {
             replica.hand_over();
@@ -286,8 +286,8 @@ impl Node {
 
     /// Carries out everything that the replica asks for. Returns the clients whose connections it
     /// closed.
-    fn drain(&mut self) -> Vec<ClientId> {
-        let (mut closed, now) = (Vec::new(), self.clock.now());
+    fn drain(&mut self, now: Now) -> Vec<ClientId> {
+        let mut closed = Vec::new();
         while let Life::Running { replica, disk, .. } = &mut self.life {
             let output = replica.poll();
             if let Some(output) = &output {
@@ -335,8 +335,9 @@ impl Node {
     fn try_again(&mut self) {
         match self.wake_up() {
             Ok(()) => {
-                self.peers.resume(self.clock.monotonic());
-                self.drain();
+                let now = self.clock.now();
+                self.peers.resume(now.monotonic);
+                self.drain(now);
             }
             Err(error) => {
                 tracing::error!("this server still cannot start: {error}");
@@ -352,8 +353,10 @@ impl Node {
         let initialize = data_directory.join(INITIALIZE);
         let mut config = self.settings.core.clone();
         config.empty_is_expected = self.settings.autocreate || initialize.exists();
+        let begin = self.clock.monotonic();
         let mut beginning = Beginning::new(self.settings.record.as_ref(), &config);
         let recovered = beginning.recover(&config, &directory.contents()?).map_err(StartError::Recovery)?;
+        self.progress.recoveries.record(self.clock.monotonic().since(begin));
         if !recovered.empty && initialize.exists() {
             // It was for the first start.
             std::fs::remove_file(initialize)?;

@@ -4,12 +4,16 @@ use std::collections::VecDeque;
 
 use zabrus_core::event::{Event, Phase, Role, SyncAction};
 use zabrus_core::message::{Frame, Message};
+use zabrus_core::storage::{DiskOperation, FileOperation};
 use zabrus_core::{Instant, Now, Output, Zxid};
 
 use crate::figures::{Summary, Tally};
 
 /// Moments at which the log grew that are remembered. More wait only when nothing commits any more.
 const MARKS: usize = 10_000;
+
+/// The file into which a snapshot is written before it has its name.
+const SNAPSHOT: &str = "snapshot.tmp";
 
 /// The figures of the replicas that ran in this process.
 #[derive(Clone, Debug, Default)]
@@ -24,11 +28,15 @@ pub(crate) struct Progress {
     /// Learners that were synchronized from the log, and with a snapshot.
     pub(crate) diffs: u64,
     pub(crate) snaps: u64,
+    /// How long snapshots took, and recoveries from the disk.
+    pub(crate) snapshots: Summary,
+    pub(crate) recoveries: Summary,
     /// What the last snapshot of this process covers, and when it was done, in milliseconds.
     pub(crate) last_snapshot: Option<(Zxid, u64)>,
     pub(crate) leading_since: Option<Instant>,
     pub(crate) disk_failures: u64,
     looking_since: Option<Instant>,
+    saving_since: Option<Instant>,
     last_proposed: Zxid,
     last_committed: Zxid,
     /// The end of the log.
@@ -42,7 +50,7 @@ impl Progress {
     pub(crate) fn reset(&mut self) {
         (self.proposals, self.committed, self.commits) = <_>::default();
         (self.lookings, self.elections, self.diffs, self.snaps) = <_>::default();
-        self.disk_failures = 0;
+        (self.snapshots, self.recoveries, self.disk_failures) = <_>::default();
     }
 
     /// A replica starts, with a log that ends here.
@@ -77,6 +85,11 @@ impl Progress {
                 }
             }
             Output::Event(event) => self.happened(event, now),
+            Output::Disk(DiskOperation { operation: FileOperation::Create { file }, .. })
+                if file.0 == SNAPSHOT =>
+            {
+                self.saving_since = Some(now.monotonic);
+            }
             _ => {}
         }
     }
@@ -110,7 +123,12 @@ impl Progress {
                     self.marks.pop_front();
                 }
             }
-            Event::SnapshotSaved { label } => self.last_snapshot = Some((label.zxid, now.wall_millis)),
+            Event::SnapshotSaved { label } => {
+                self.last_snapshot = Some((label.zxid, now.wall_millis));
+                if let Some(since) = self.saving_since.take() {
+                    self.snapshots.record(now.monotonic.since(since));
+                }
+            }
             Event::DiskFailed { .. } => self.disk_failures += 1,
             _ => {}
         }

@@ -26,9 +26,10 @@ const PATIENT: Duration = Duration::from_secs(1);
 /// How long servers may take to end before they are killed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The usual distances of the ports for servers from the client port.
+/// The usual distances of the other ports from the client port.
 const QUORUM_OFFSET: u16 = 2888 - 2181;
 const ELECTION_OFFSET: u16 = 3888 - 2181;
+const ADMIN_OFFSET: u16 = 8080 - 2181;
 
 struct Server {
     id: u64,
@@ -87,8 +88,9 @@ fn prepare(arguments: &Ensemble) -> io::Result<Vec<PathBuf>> {
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
     }
     let mut ports = Vec::new();
-    for offset in [0, QUORUM_OFFSET, ELECTION_OFFSET] {
-        ports.push(free_ports(arguments.client_port.saturating_add(offset), count)?);
+    for offset in [0, QUORUM_OFFSET, ELECTION_OFFSET, ADMIN_OFFSET] {
+        // From a high client port on there may be no room above.
+        ports.push(free_ports(arguments.client_port.wrapping_add(offset).max(1024), count)?);
     }
     let servers: String = (1..=count)
         .filter(|_| count > 1)
@@ -106,9 +108,11 @@ fn prepare(arguments: &Ensemble) -> io::Result<Vec<PathBuf>> {
         let text = format!(
             "# Server {id} of an ensemble on one machine, made by `zabrus ensemble`.\n\
              tickTime=2000\ninitLimit=10\nsyncLimit=5\ndataDir={}\n\
-             clientPort={}\nclientPortAddress=127.0.0.1\n{servers}",
+             clientPort={}\nclientPortAddress=127.0.0.1\n\
+             admin.serverPort={}\nadmin.serverAddress=127.0.0.1\n{servers}",
             escaped(&data),
             ports[0][id as usize - 1],
+            ports[3][id as usize - 1],
         );
         fs::write(folder.join("zoo.cfg"), text)?;
     }
@@ -140,7 +144,9 @@ fn explain(servers: &[Server]) {
         servers.iter().map(|server| format!("{}:{}", server.client.host, server.client.port)).collect();
     println!();
     println!("Clients connect to  {}", all.join(","));
-    println!("Each folder holds zoo.cfg (with the ports on which the servers talk), server.log and data.");
+    println!(
+        "Each folder holds zoo.cfg (with the ports for servers and for the admin server), server.log and data."
+    );
     println!("Ctrl-C stops all; the same command goes on with the same data.");
     println!();
 }

@@ -108,6 +108,12 @@ impl Disk {
         self.sizes.syncs.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Begins to count syncs anew.
+    pub(crate) fn reset(&self) {
+        self.sizes.slow_syncs.store(0, Ordering::Relaxed);
+        *self.sizes.syncs.lock().unwrap_or_else(PoisonError::into_inner) = Summary::default();
+    }
+
     /// Ends the thread after the operation that it is at, and takes the directory back.
     pub(crate) fn abandon(self) -> DataDirectory {
         self.sizes.abandoned.store(true, Ordering::Relaxed);

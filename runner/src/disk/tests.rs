@@ -193,6 +193,26 @@ fn the_thread_reports_every_operation_in_order_and_gives_the_directory_back() {
 }
 
 #[test]
+fn syncs_are_timed_and_slow_ones_counted() {
+    for (threshold, slow) in [(Duration::ZERO, 2), (Duration::from_secs(600), 0)] {
+        let folder = TempDir::new().expect("a folder");
+        let (send, completions) = mpsc::channel();
+        let report = move |completion| send.send(completion).expect("the test waits");
+        let disk = Disk::start(open(folder.path()), threshold, report).expect("a thread");
+        let create = FileOperation::Create { file: name("a") };
+        let operations = [create, FileOperation::Sync { file: name("a") }, FileOperation::SyncDirectory];
+        for (number, operation) in (1..).zip(operations) {
+            disk.submit(DiskOperation { id: OperationId { incarnation: 7, number }, operation });
+        }
+        assert_eq!(completions.iter().take(3).count(), 3);
+        assert_eq!(disk.syncs().tally.count, 2);
+        assert_eq!(disk.sizes.slow_syncs.load(Ordering::Relaxed), slow);
+        disk.reset();
+        assert_eq!((disk.syncs().tally.count, disk.sizes.slow_syncs.load(Ordering::Relaxed)), (0, 0));
+    }
+}
+
+#[test]
 fn an_empty_directory_is_recovered() {
     let folder = TempDir::new().expect("a folder");
     let directory = open(folder.path());

@@ -42,6 +42,9 @@ impl Sources<'_> {
             Topic::ResetServer => {
                 self.clients.reset();
                 self.progress.reset();
+                if let Some((_, disk)) = self.running {
+                    disk.reset();
+                }
                 Detail::Nothing
             }
             Topic::ResetConnections => {

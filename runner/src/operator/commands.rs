@@ -2,13 +2,12 @@
 
 use serde_json::{Map, Value, json};
 use zabrus_core::ServerId;
-use zabrus_core::wire::SessionId;
 
 use super::{
     ConnectionFacts, Detail, Facts, LISTED_AT_MOST, ReplicaFacts, Topic, metrics, phase_name, words,
 };
 use crate::version;
-use crate::zoo_cfg::{ServerLine, bracketed};
+use crate::zoo_cfg::{Address, HostPort, ServerLine, bracketed};
 
 /// One command.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +62,7 @@ pub(super) const COMMANDS: [Command; 26] = [
     harmless("server_stats", &["srvr"], server_stats),
     always(delicate("set_trace_mask", &["stmk"], Topic::Server, trace_mask)),
     delicate("stat_reset", &["srst"], Topic::ResetServer, none),
-    delicate("stats", &["stat"], Topic::Connections, stats),
+    Command { topic: Topic::Connections, ..harmless("stats", &["stat"], stats) },
     always(harmless("system_properties", &["sysp"], none)),
     harmless("voting_view", &[], voting_view),
     harmless("watch_summary", &["wchs"], watch_summary),
@@ -129,43 +128,48 @@ fn configuration(facts: &Facts) -> Keys {
         "max_client_cnxns": settings.client.per_address,
         "min_session_timeout": settings.client.min_session_timeout,
         "max_session_timeout": settings.client.max_session_timeout,
-        "server_id": settings.core.id.0,
+        "server_id": if settings.standalone { 0 } else { settings.core.id.0 },
         "client_port_listen_backlog": settings.client.backlog,
     }))
 }
 
-fn connection(facts: &Facts, connection: &ConnectionFacts) -> Value {
-    let answers = &connection.answers;
-    let latency = &answers.latency;
-    let brief = json!({
+fn connection(connection: &ConnectionFacts) -> Keys {
+    keys(json!({
         "remote_socket_address": connection.address.to_string(),
         "interest_ops": connection.interest,
         "outstanding_requests": connection.outstanding,
         "packets_received": connection.received,
         "packets_sent": connection.sent,
-    });
-    let mut all = keys(brief);
-    if connection.session != SessionId(0) {
-        all.extend(keys(json!({
-            "session_id": connection.session.0,
-            "last_operation": answers.operation,
-            "established": facts.wall_millis(connection.established),
-            "session_timeout": connection.timeout,
-            "last_cxid": answers.last_cxid,
-            "last_zxid": answers.last_zxid,
-            "last_response_time": zabrus_core::Duration(answers.last.0).as_millis(),
-            "last_latency": latency.last / 1_000,
-            "min_latency": latency.min / 1_000,
-            "avg_latency": latency.sum / latency.count.max(1) / 1_000,
-            "max_latency": latency.max / 1_000,
-        })));
-    }
-    all.into()
+    }))
+}
+
+fn connection_with_session(facts: &Facts, one: &ConnectionFacts) -> Keys {
+    let answers = &one.answers;
+    let latency = &answers.latency;
+    let mut all = connection(one);
+    all.extend(keys(json!({
+        "session_id": one.session.0,
+        "last_operation": answers.operation,
+        "established": facts.wall_millis(one.established),
+        "session_timeout": one.timeout,
+        "last_cxid": answers.last_cxid,
+        "last_zxid": answers.last_zxid,
+        "last_response_time": zabrus_core::Duration(answers.last.0).as_millis(),
+        "last_latency": latency.last / 1_000,
+        "min_latency": latency.min / 1_000,
+        "avg_latency": latency.sum / latency.count.max(1) / 1_000,
+        "max_latency": latency.max / 1_000,
+    })));
+    all
 }
 
 fn connections(facts: &Facts) -> Keys {
+    listed(facts, |one| connection_with_session(facts, one))
+}
+
+fn listed(facts: &Facts, describe: impl Fn(&ConnectionFacts) -> Keys) -> Keys {
     let all: Vec<_> = match &facts.detail {
-        Detail::Connections(all) => all.iter().map(|one| connection(facts, one)).collect(),
+        Detail::Connections(all) => all.iter().map(describe).collect(),
         _ => Vec::new(),
     };
     keys(json!({ "connections": all, "secure_connections": [] }))
@@ -212,12 +216,8 @@ fn is_read_only(_: &Facts) -> Keys {
 }
 
 fn last_snapshot(facts: &Facts) -> Keys {
-    match facts.last_snapshot {
-        Some((zxid, millis)) => {
-            keys(json!({ "zxid": format!("{:#x}", zxid.0), "timestamp": millis / 1_000 }))
-        }
-        None => keys(json!({ "zxid": "0x0", "timestamp": 0 })),
-    }
+    let (zxid, millis) = facts.last_snapshot.unwrap_or_default();
+    keys(json!({ "zxid": format!("{:x}", zxid.0), "timestamp": millis / 1_000 }))
 }
 
 fn leader(facts: &Facts) -> Keys {
@@ -279,32 +279,17 @@ fn server_stats(facts: &Facts) -> Keys {
 
 fn stats(facts: &Facts) -> Keys {
     let mut all = server_stats(facts);
-    all.extend(connections(facts));
+    all.extend(listed(facts, connection));
     all
-}
-
-/// The two kinds of addresses of a server, as `host:port`.
-fn addresses(line: &ServerLine) -> (Vec<String>, Vec<String>) {
-    let all = line.addresses.iter().map(|address| {
-        let host = bracketed(&address.host);
-        (format!("{host}:{}", address.quorum_port), format!("{host}:{}", address.election_port))
-    });
-    all.unzip()
-}
-
-fn client_address(line: &ServerLine) -> String {
-    let client = line.client.as_ref();
-    client.map_or_else(String::new, |client| format!("{}:{}", bracketed(&client.host), client.port))
 }
 
 fn voting_view(facts: &Facts) -> Keys {
     let voters = facts.settings.servers.iter().filter(|(_, line)| !line.observer);
     let view = voters.map(|(ServerId(id), line)| {
-        let (server_addresses, election_addresses) = addresses(line);
         let member = json!({
-            "server_addresses": server_addresses,
-            "election_addresses": election_addresses,
-            "client_address": client_address(line),
+            "server_addresses": address(line, |address| address.quorum_port)["all_addresses"],
+            "election_addresses": address(line, |address| address.election_port)["all_addresses"],
+            "client_address": line.client.as_ref().map_or_else(String::new, HostPort::to_string),
             "learner_type": "participant",
         });
         (id.to_string(), member)
@@ -334,6 +319,16 @@ fn watches_by_path(facts: &Facts) -> Keys {
     keys(json!({ "path_to_session_ids": Keys::from_iter(lists) }))
 }
 
+/// The addresses of a server, each with the port that `port` picks.
+fn address(line: &ServerLine, port: impl Fn(&Address) -> u16) -> Value {
+    let all = line.addresses.iter();
+    let texts: Vec<_> =
+        all.clone().map(|address| format!("{}:{}", bracketed(&address.host), port(address))).collect();
+    let hosts: Vec<_> = all.clone().map(|address| address.host.as_str()).collect();
+    let ports: Vec<_> = all.map(port).collect();
+    json!({ "all_addresses": texts, "all_host_strings": hosts, "all_ports": ports, "one": texts[0], "empty": false })
+}
+
 fn zabstate(facts: &Facts) -> Keys {
     let status = facts.replica.map(|replica| replica.status);
     let phase = status.map_or("election", |status| phase_name(status.phase));
@@ -342,14 +337,13 @@ fn zabstate(facts: &Facts) -> Keys {
     let Some((line, status)) = settings.servers.get(&id).zip(status) else {
         return keys(json!({ "voting": voting, "zabstate": phase }));
     };
-    let (quorum, election) = addresses(line);
     let zxid = status.applied.zxid;
     keys(json!({
         "myid": id.0,
         "is_leader": status.leader == Some(id),
-        "quorum_address": quorum,
-        "election_address": election,
-        "client_address": client_address(line),
+        "quorum_address": address(line, |address| address.quorum_port),
+        "election_address": address(line, |address| address.election_port),
+        "client_address": settings.client.address.to_string(),
         "voting": voting,
         "last_zxid": format!("{:#x}", zxid.0),
         "zab_epoch": zxid.epoch().0,

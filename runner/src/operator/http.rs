@@ -15,7 +15,7 @@ use crate::listener;
 use crate::zoo_cfg::HostPort;
 
 /// Questions that are answered at the same time; others wait.
-const THREADS: usize = 2;
+const THREADS: usize = 4;
 
 const HEAD_BYTES: usize = 8 << 10;
 const HEADERS: usize = 64;

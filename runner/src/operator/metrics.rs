@@ -164,6 +164,8 @@ fn metrics(facts: &Facts) -> Vec<Metric<'_>> {
         put("fsynctime", Value::Summary(&measured.syncs));
         put("propagation_latency", Value::Summary(&progress.commits));
         put("election_time", Value::Summary(&progress.elections));
+        put("snapshottime", Value::Summary(&progress.snapshots));
+        put("dbinittime", Value::Summary(&progress.recoveries));
     }
     all
 }

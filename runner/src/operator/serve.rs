@@ -1,6 +1,6 @@
 //! The two HTTP ports: the admin server and the metrics.
 
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -18,13 +18,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// not depend on it, and by default all servers of a machine want the same one.
 pub(crate) fn start(settings: &Settings, notices: &Notices) {
     if let Some(admin) = settings.admin.clone() {
-        let (address, notices) = (admin.address.clone(), notices.clone());
-        open("admin", "admin.serverPort", &address, move |path| respond(&admin, path, &notices));
+        let (address, ask) = (admin.address.clone(), asking(notices));
+        open("admin", "admin.serverPort", &address, move |path| respond(&admin, path, &ask));
     }
     if let Some(address) = &settings.metrics {
-        let notices = notices.clone();
+        let ask = asking(notices);
         open("metrics", "metricsProvider.httpPort", address, move |path| match path {
-            "/metrics" => match ask(&notices, Topic::Metrics) {
+            "/metrics" => match ask(Topic::Metrics) {
                 Some(facts) => Response {
                     status: 200,
                     content_type: "text/plain; version=0.0.4; charset=utf-8",
@@ -43,20 +43,19 @@ fn open(
     address: &HostPort,
     respond: impl Fn(&str) -> Response + Send + Sync + 'static,
 ) {
-    let HostPort { host, port } = address;
     match http::serve(address, name, respond) {
-        Ok(port) => tracing::info!("{name}: HTTP on {host}:{port}"),
-        Err(error) => tracing::warn!("{name}: nothing is served on {host}:{port} ({error}); see {key}"),
+        Ok(_) => tracing::info!("{name}: HTTP on {address}"),
+        Err(error) => tracing::warn!("{name}: nothing is served on {address} ({error}); see {key}"),
     }
 }
 
-/// Asks the core thread; `None` if it does not answer.
-fn ask(notices: &Notices, topic: Topic) -> Option<Box<Facts>> {
-    let (reply, answer) = mpsc::sync_channel(1);
-    notices.send(Notice::Question(topic, reply));
-    match answer.recv_timeout(PATIENCE) {
-        Ok(facts) => Some(facts),
-        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
+/// How to ask the core thread. It says nothing if it does not live.
+fn asking(notices: &Notices) -> impl Fn(Topic) -> Option<Box<Facts>> + Send + Sync + 'static {
+    let notices = notices.clone();
+    move |topic| {
+        let (reply, answer) = mpsc::sync_channel(1);
+        notices.send(Notice::Question(topic, reply));
+        answer.recv_timeout(PATIENCE).ok()
     }
 }
 
@@ -64,10 +63,10 @@ fn busy() -> Response {
     Response::plain(503, "The server does not answer.\n")
 }
 
-fn respond(admin: &AdminSettings, path: &str, notices: &Notices) -> Response {
+fn respond(admin: &AdminSettings, path: &str, ask: &impl Fn(Topic) -> Option<Box<Facts>>) -> Response {
     let path = path.trim_end_matches('/');
     if path == "/livez" || path == "/readyz" {
-        return match ask(notices, Topic::Server).map(|facts| facts.mode()) {
+        return match ask(Topic::Server).map(|facts| facts.mode()) {
             None => busy(),
             Some(None) if path == "/readyz" => Response::plain(503, "not serving\n"),
             Some(_) => Response::plain(200, "ok\n"),
@@ -79,7 +78,7 @@ fn respond(admin: &AdminSettings, path: &str, notices: &Notices) -> Response {
     match name.strip_prefix('/') {
         None if name.is_empty() => index(&admin.commands),
         None => Response::plain(404, format!("See {}.\n", admin.commands)),
-        Some(name) => command(admin, name, notices),
+        Some(name) => command(admin, name, ask),
     }
 }
 
@@ -90,7 +89,7 @@ fn index(base: &str) -> Response {
     Response { status: 200, content_type: "text/html; charset=utf-8", body }
 }
 
-fn command(admin: &AdminSettings, name: &str, notices: &Notices) -> Response {
+fn command(admin: &AdminSettings, name: &str, ask: &impl Fn(Topic) -> Option<Box<Facts>>) -> Response {
     if matches!(name, "snapshot" | "snap" | "restore" | "rest") {
         let error = "snapshots are neither made nor restored over HTTP";
         return json_text(503, &json!({ "command": name, "error": error }));
@@ -103,7 +102,7 @@ fn command(admin: &AdminSettings, name: &str, notices: &Notices) -> Response {
                      server: allow it with admin.enableServer=true";
         return json_text(403, &command.refuse(error.into()).into());
     }
-    let Some(facts) = ask(notices, command.topic) else { return busy() };
+    let Some(facts) = ask(command.topic) else { return busy() };
     json_text(200, &command.answer(&facts).into())
 }
 
@@ -124,7 +123,34 @@ fn json_text(status: u16, value: &Value) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use zabrus_core::event::Role;
+
+    use super::super::tests::{ALONE, facts};
     use super::*;
+
+    #[test]
+    fn a_file_that_does_not_name_the_admin_server_opens_only_what_is_harmless() {
+        let address = HostPort { host: "0.0.0.0".into(), port: 8_080 };
+        let mut admin = AdminSettings { address, commands: "/commands".into(), everything: false };
+        let answer = |admin: &AdminSettings, path: &str| {
+            respond(admin, path, &|_| Some(Box::new(facts(ALONE, Role::Leading)))).status
+        };
+        for path in ["/commands", "/commands/ruok", "/commands/mntr", "/commands/stat", "/livez", "/readyz/"]
+        {
+            assert_eq!(answer(&admin, path), 200, "{path}");
+        }
+        for path in
+            ["cons", "dump", "wchc", "watches_by_path", "hash", "icfg", "srst", "connection_stat_reset"]
+        {
+            assert_eq!(answer(&admin, &format!("/commands/{path}")), 403, "{path}");
+        }
+        admin.everything = true;
+        assert_eq!(answer(&admin, "/commands/cons"), 200);
+        admin.commands = "/elsewhere".into();
+        assert_eq!((answer(&admin, "/commands/ruok"), answer(&admin, "/elsewhere/ruok")), (404, 200));
+        assert_eq!(answer(&admin, "/elsewhereruok"), 404);
+        assert_eq!(respond(&admin, "/livez", &|_| None).status, 503, "the core thread is dead");
+    }
 
     #[test]
     fn json_is_written_as_zookeeper_writes_it() {

@@ -23,7 +23,7 @@ use crate::zoo_cfg::for_test;
 const THREE: &str = "dataDir=/d\ntickTime=2000\ninitLimit=10\nsyncLimit=5\nclientPort=2181\n\
     server.1=a:2888:3888\nserver.2=[::1]:2889:3889:observer;0.0.0.0:2182\nserver.3=c:1:2|d:3:4\n\
     4lw.commands.whitelist=*\n";
-const ALONE: &str = "dataDir=/d\nclientPort=1\n4lw.commands.whitelist=*";
+pub(super) const ALONE: &str = "dataDir=/d\nclientPort=1\n4lw.commands.whitelist=*";
 
 /// What a server that has just started knows of itself.
 fn status(id: u64, role: Role, serving: bool) -> Status {
@@ -45,7 +45,7 @@ fn tally(values: &[u64]) -> Tally {
 }
 
 /// Server 1 of a file, at noon of a day, a minute after its start.
-fn facts(text: &str, role: Role) -> Facts {
+pub(super) fn facts(text: &str, role: Role) -> Facts {
     let leading = Leading { learners: 2, synced_followers: 1, synced_observers: 1, pending_syncs: 0 };
     let replica = ReplicaFacts {
         status: status(1, role, true),
@@ -191,7 +191,7 @@ fn conf_lists_the_settings_and_the_members() {
         server.3=c:1:2|d:3:4:participant\nversion=0";
     assert_eq!(answer(&leading(), "conf"), expected);
     let alone = answer(&facts(ALONE, Role::Leading), "conf");
-    assert!(alone.ends_with("serverId=1\n"), "{alone}");
+    assert!(alone.ends_with("serverId=0\n"), "{alone}");
 }
 
 #[test]
@@ -208,7 +208,9 @@ fn connections_are_listed_as_zookeeper_lists_them() {
     let json = commands::find("cons").expect("known").answer(&facts);
     assert_eq!(json["connections"][0]["session_id"], 0x1_0000_0e94_i64);
     assert_eq!(json["connections"][0]["last_operation"], "CREA");
-    assert_eq!(json["connections"][1].get("session_id"), None);
+    assert_eq!(json["connections"][1]["session_id"], 0);
+    let json = commands::find("stat").expect("known").answer(&facts);
+    assert_eq!(json["connections"][0].get("session_id"), None);
 }
 
 #[test]
@@ -374,6 +376,10 @@ fn commands_have_zookeepers_keys() {
     assert_eq!(
         (&zab["zabstate"], &zab["zab_epoch"], &zab["zab_counter"]),
         (&"broadcast".into(), &1.into(), &0x19.into())
+    );
+    assert_eq!(
+        (&zab["quorum_address"]["one"], &zab["client_address"]),
+        (&"a:2888".into(), &"0.0.0.0:2181".into())
     );
     let view = &keys("voting_view")["current_config"];
     assert_eq!(view["3"]["server_addresses"], json!(["c:1", "d:3"]));

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use zabrus_core::watches::WatchFigures;
 use zabrus_core::wire::SessionId;
-use zabrus_core::{Duration, Instant};
+use zabrus_core::{Duration, Instant, ServerId};
 
 use super::{ConnectionFacts, Detail, Facts, LISTED_AT_MOST, ReplicaFacts, Topic, date, metrics};
 use crate::clients::traffic::Answers;
@@ -109,6 +109,7 @@ impl Facts {
                 format!("{clients} connections watching {paths} paths\nTotal watches:{watches}\n")
             }
             "wchc" => lists(self.watches_by_session(), |session| session.to_string(), str::to_owned),
+            // wchp, the last one.
             _ => lists(self.watches_by_path(), str::to_owned, |session| session.to_string()),
         }
     }
@@ -268,7 +269,8 @@ impl Facts {
             client.min_session_timeout,
             client.max_session_timeout,
             client.backlog,
-            core.id,
+            // A server alone says 0 whatever its myid.
+            if self.settings.standalone { ServerId(0) } else { core.id },
         );
         let Some(own) = self.settings.servers.get(&core.id) else { return text };
         let address = &own.addresses[0];

@@ -96,8 +96,7 @@ pub(super) fn text(servers: &BTreeMap<ServerId, ServerLine>) -> String {
             })
             .collect();
         let role = if line.observer { "observer" } else { "participant" };
-        let client =
-            line.client.as_ref().map_or(String::new(), |c| format!(";{}:{}", bracketed(&c.host), c.port));
+        let client = line.client.as_ref().map_or(String::new(), |client| format!(";{client}"));
         text += &format!("server.{id}={}:{role}{client}\n", addresses.join("|"));
     }
     if !servers.is_empty() {

@@ -20,11 +20,11 @@ use crate::recorder::RecordSettings;
 use keys::Keys;
 pub(crate) use keys::{Remark, Severity};
 pub(crate) use operator::AdminSettings;
-pub(crate) use servers::{HostPort, ServerLine, bracketed};
+pub(crate) use servers::{Address, HostPort, ServerLine, bracketed};
 
 /// The four-letter words that are answered if the file does not say which: those that change
 /// nothing and name no session or path.
-const HARMLESS_WORDS: &str = "ruok, srvr, stat, conf, envi, isro, mntr, dirs";
+const HARMLESS_WORDS: &str = "ruok, srvr, stat, conf, envi, isro, mntr, dirs, wchs";
 
 /// Everything that a server is told at its start.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ mod cluster;
 mod foreign;
 mod load;
 mod network;
+mod operator;
 mod recorder;
 mod server;
 mod storm;

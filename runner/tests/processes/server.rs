@@ -95,7 +95,7 @@ impl Cluster {
             fs::write(home.join("data/myid"), format!("{id}\n")).expect("myid");
             let text = format!(
                 "tickTime=500\ninitLimit=20\nsyncLimit=10\ndataDir={}\nclientPort={port}\n\
-                 clientPortAddress=127.0.0.1\n{lines}",
+                 clientPortAddress=127.0.0.1\nadmin.enableServer=false\n{lines}",
                 home.join("data").display()
             );
             fs::write(home.join("zoo.cfg"), text).expect("zoo.cfg");
