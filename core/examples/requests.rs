@@ -31,15 +31,24 @@ struct Group {
     inputs: VecDeque<(ServerId, Input)>,
     answers: Vec<Bytes>,
     steps: u64,
+    /// Messages between servers.
+    messages: u64,
 }
 
 impl Group {
-    fn new(size: u64) -> Self {
+    fn new(size: u64, linearizable_reads: bool) -> Self {
         let now = Now { monotonic: Instant(0), wall_millis: 1_000_000 };
-        let mut group =
-            Self { now, replicas: BTreeMap::new(), inputs: VecDeque::new(), answers: Vec::new(), steps: 0 };
+        let mut group = Self {
+            now,
+            replicas: BTreeMap::new(),
+            inputs: VecDeque::new(),
+            answers: Vec::new(),
+            steps: 0,
+            messages: 0,
+        };
         for id in (1..=size).map(ServerId) {
-            let config = Config::new(id, Ensemble::plain(size, 0));
+            let mut config = Config::new(id, Ensemble::plain(size, 0));
+            config.service.linearizable_reads = linearizable_reads;
             let recovered = recover(&config, &Disk::default()).expect("an empty disk");
             group.replicas.insert(id, Replica::new(config, recovered, [id.0 as u8; 32], now));
         }
@@ -64,6 +73,7 @@ impl Group {
             match output {
                 Output::Send { peer, connection, frame } => {
                     let bytes = frame.encode().into();
+                    self.messages += 1;
                     self.inputs.push_back((peer, Input::Frame { peer: id, connection, bytes }));
                 }
                 Output::Disk(asked) => {
@@ -112,7 +122,7 @@ impl Group {
 }
 
 fn reads(count: usize) {
-    let mut group = Group::new(3);
+    let mut group = Group::new(3, false);
     let server = ServerId(1);
     group.join(server);
     let frame: Bytes = get_data(2, "/node").into();
@@ -132,26 +142,37 @@ fn reads(count: usize) {
 }
 
 fn writes(size: u64, count: usize, pipeline: usize) {
-    let mut group = Group::new(size);
-    group.join(ServerId(size));
     let body = SetData { path: "/node".into(), data: Some(DATA.into()), version: -1 };
     let frame = request(2, OpCode::SetData, &body);
-    let (begin, steps) = (Clock::now(), group.steps);
+    exchange("setData", Group::new(size, false), ServerId(size), &frame, count, pipeline);
+}
+
+fn linearizable_reads(server: u64, count: usize, pipeline: usize) {
+    let what = format!("linearizable getData at {}", if server == 3 { "the leader" } else { "a follower" });
+    exchange(&what, Group::new(3, true), ServerId(server), &get_data(2, "/node"), count, pipeline);
+}
+
+/// A client of `server` has `pipeline` requests in flight until `count` are done.
+fn exchange(what: &str, mut group: Group, server: ServerId, frame: &[u8], count: usize, pipeline: usize) {
+    let size = group.replicas.len();
+    group.join(server);
+    let (begin, steps, messages) = (Clock::now(), group.steps, group.messages);
     let mut done = 0;
     while done < count {
         for _ in 0..pipeline {
-            group.say(ServerId(size), frame.clone());
+            group.say(server, frame.to_vec());
         }
         group.settle();
         done += group.answers.len();
         group.answers.clear();
     }
-    assert_eq!(done, count.next_multiple_of(pipeline), "every write is answered");
-    report(&format!("setData, {size} replicas, {pipeline} in flight"), done, begin);
+    assert_eq!(done, count.next_multiple_of(pipeline), "every request is answered");
+    report(&format!("{what}, {size} replicas, {pipeline} in flight"), done, begin);
     let steps = group.steps - steps;
     let nanos = begin.elapsed().as_nanos() as f64;
     println!(
-        "    {:.1} steps per write, {:.0} ns per step",
+        "    {:.2} messages and {:.1} steps per request, {:.0} ns per step",
+        (group.messages - messages) as f64 / done as f64,
         steps as f64 / done as f64,
         nanos / steps as f64
     );
@@ -168,4 +189,7 @@ fn main() {
         writes(3, 200_000, pipeline);
     }
     writes(1, 200_000, 100);
+    for (server, pipeline) in [(1, 1), (1, 100), (3, 1), (3, 100)] {
+        linearizable_reads(server, 200_000, pipeline);
+    }
 }

@@ -15,6 +15,9 @@ use crate::config::{DigestAlgorithm, ServiceSettings};
 use crate::jute;
 use crate::wire::{Acl, Auth, ErrorCode, FRAME_LIMIT, Id};
 
+/// The bytes of all identities of a connection together. They travel with each of its writes.
+pub const IDENTITIES_LIMIT: usize = 64 << 10;
+
 /// The schemes of which this server knows how to judge an identity.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Scheme {
@@ -185,6 +188,21 @@ pub fn checked_acl(
 #[must_use]
 pub fn address_identity(address: &str) -> Id {
     Id { scheme: "ip".into(), id: address.into() }
+}
+
+/// Adds the identities that an auth request proved to those of a connection.
+///
+/// # Errors
+/// [`ErrorCode::AuthFailed`] if they are too many.
+pub fn add_identities(identities: &mut Vec<Id>, proved: Vec<Id>) -> Result<(), ErrorCode> {
+    for id in proved {
+        if !identities.contains(&id) {
+            identities.push(id);
+        }
+    }
+    let bytes = |id: &Id| size_of::<Id>() + id.scheme.len() + id.id.len();
+    let total: usize = identities.iter().map(bytes).sum();
+    if total <= IDENTITIES_LIMIT { Ok(()) } else { Err(ErrorCode::AuthFailed) }
 }
 
 /// The identities that an auth request proves; the connection has them from now on.

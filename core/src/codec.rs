@@ -6,6 +6,8 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use bincode::enc::write::Writer;
+use bincode::error::EncodeError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -27,10 +29,23 @@ fn configuration() -> impl bincode::config::Config {
     bincode::config::standard().with_limit::<RECORD_LIMIT>()
 }
 
+/// Begins with room for what most records need, so that it does not grow byte by byte.
+struct Roomy(Vec<u8>);
+
+impl Writer for Roomy {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
 /// The bytes of `record`. The limit binds only who decodes them.
 #[must_use]
 pub fn encode<T: Serialize>(record: &T) -> Vec<u8> {
-    bincode::serde::encode_to_vec(record, configuration()).expect("our records are plain data")
+    let mut writer = Roomy(Vec::with_capacity(320));
+    let encoded = bincode::serde::encode_into_writer(record, &mut writer, configuration());
+    encoded.expect("our records are plain data");
+    writer.0
 }
 
 /// The record that is exactly `bytes`.

@@ -116,6 +116,9 @@ pub struct ServiceSettings {
     /// Requests under way on this server beyond which it stops reading from those clients that have
     /// any (`globalOutstandingLimit`).
     pub outstanding_limit: usize,
+    /// Paths that one connection may watch. A watch beyond is refused with
+    /// [`crate::wire::ErrorCode::QuotaExceeded`].
+    pub watch_limit: usize,
     /// Nodes with a time to live may be created (`extendedTypesEnabled`).
     pub extended_types: bool,
     /// Hard quotas are enforced (`enforceQuota`).
@@ -146,7 +149,7 @@ pub struct ServiceSettings {
 }
 
 impl ServiceSettings {
-    /// ZooKeeper's defaults for this tick time.
+    /// ZooKeeper's defaults for this tick time, and a generous limit on watches, which it has not.
     #[must_use]
     pub fn new(tick_time: Duration) -> Self {
         let tick = i32::try_from(tick_time.as_millis()).unwrap_or(i32::MAX);
@@ -155,6 +158,7 @@ impl ServiceSettings {
             max_session_timeout: tick.saturating_mul(20),
             frame_limit: crate::wire::FRAME_LIMIT,
             outstanding_limit: 1_000,
+            watch_limit: 1_000_000,
             extended_types: false,
             enforce_quota: false,
             skip_acl: false,

@@ -260,3 +260,14 @@ fn who_must_prove_something_is_admitted_with_one_identity_of_the_schemes() {
     assert!(admitted(Some(&["ip"]), "none"));
     assert!(!admitted(Some(&["digest", "sasl"]), "none") && !admitted(Some(&[]), "digest"));
 }
+
+#[test]
+fn a_connection_proves_no_more_identities_than_its_writes_can_carry() {
+    let mut identities = vec![id("ip", "1.2.3.4")];
+    let long = id("digest", &"u".repeat(IDENTITIES_LIMIT / 2));
+    assert_eq!(add_identities(&mut identities, vec![long.clone()]), Ok(()));
+    assert_eq!(add_identities(&mut identities, vec![long]), Ok(()), "nothing new");
+    assert_eq!(identities.len(), 2);
+    let other = id("digest", &"v".repeat(IDENTITIES_LIMIT / 2));
+    assert_eq!(add_identities(&mut identities, vec![other]), Err(ErrorCode::AuthFailed));
+}

@@ -125,7 +125,7 @@ impl Connection {
 
 /// What a client is answered whose write came to this.
 pub(super) fn result(op: OpCode, outcome: &Outcome) -> Result<Vec<u8>, ErrorCode> {
-    let mut body = Vec::new();
+    let mut body = Vec::with_capacity(size_of::<wire::Stat>());
     match outcome {
         Outcome::Error(code) => return Err(ErrorCode::from_code(*code).unwrap_or(ErrorCode::SystemError)),
         Outcome::Created(path, stat) => {

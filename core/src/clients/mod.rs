@@ -6,6 +6,7 @@
 //! all earlier ones of its connection are answered.
 
 mod connection;
+mod rounds;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -26,6 +27,16 @@ use crate::wire::{
     SessionId, Transaction, is_well_formed, notification, password, reply, reply_error, reply_with, xid,
 };
 use connection::{Connection, Stage, Waiting, What};
+use rounds::Rounds;
+
+/// What this server has applied: all that its answers are made of.
+#[derive(Clone, Copy)]
+pub struct Applied<'a> {
+    /// The state.
+    pub state: &'a State,
+    /// The transaction that made it so.
+    pub zxid: Zxid,
+}
 
 /// Something that only the leader decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,9 +73,9 @@ pub struct Clients {
     outstanding: usize,
     /// Connections that are not read from until less is under way.
     throttled: Vec<ClientId>,
-    /// The number of the last question to the leader, and who asked to be up to date.
+    /// The number of the last write.
     numbers: u64,
-    syncs: BTreeMap<u64, ClientId>,
+    rounds: Rounds,
     /// Sessions that were heard of since this was last asked.
     touched: Vec<SessionId>,
 }
@@ -85,7 +96,7 @@ impl Clients {
             outstanding: 0,
             throttled: Vec::new(),
             numbers: 0,
-            syncs: BTreeMap::new(),
+            rounds: Rounds::default(),
             touched: Vec::new(),
         }
     }
@@ -168,13 +179,8 @@ impl Clients {
         self.asks.clear();
         self.ready.clear();
         self.throttled.clear();
-        self.syncs.clear();
+        self.rounds.clear();
         self.touched.clear();
-    }
-
-    fn number(&mut self) -> u64 {
-        self.numbers += 1;
-        self.numbers
     }
 
     fn ask_to_write(
@@ -185,7 +191,8 @@ impl Clients {
         op: OpCode,
         body: Bytes,
     ) -> u64 {
-        let number = self.number();
+        self.numbers += 1;
+        let number = self.numbers;
         let identities =
             self.connections.get(&client).map_or_else(Vec::new, |connection| connection.identities.clone());
         let origin = Origin { server: self.server, boot: self.boot, client: client.0, number };
@@ -201,9 +208,10 @@ impl Clients {
     }
 
     fn ask_to_sync(&mut self, client: ClientId) -> u64 {
-        let number = self.number();
-        self.syncs.insert(number, client);
-        self.asks.push_back(Ask::Sync(number));
+        let (number, begins) = self.rounds.join(client);
+        if begins {
+            self.asks.push_back(Ask::Sync(number));
+        }
         number
     }
 
@@ -214,15 +222,14 @@ impl Clients {
         &mut self,
         client: ClientId,
         frame: &Bytes,
-        state: &State,
-        applied: Zxid,
+        applied: Applied<'_>,
         outputs: &mut VecDeque<Output>,
     ) {
         let Some(connection) = self.connections.get_mut(&client) else { return };
         match connection.stage {
-            Stage::Fresh => self.handshake(client, frame, applied, outputs),
+            Stage::Fresh => self.handshake(client, frame, applied.zxid, outputs),
             Stage::Connecting { .. } => connection.backlog.push_back(frame.clone()),
-            Stage::Attached(session) => self.request(client, session, frame, state, applied, outputs),
+            Stage::Attached(session) => self.request(client, session, frame, applied, outputs),
         }
     }
 
@@ -311,8 +318,7 @@ impl Clients {
         client: ClientId,
         session: SessionId,
         frame: &Bytes,
-        state: &State,
-        applied: Zxid,
+        applied: Applied<'_>,
         outputs: &mut VecDeque<Output>,
     ) {
         let mut decoder = jute::Decoder::new(frame);
@@ -353,7 +359,7 @@ impl Clients {
                 if self.settings.linearizable_reads && op != OpCode::Ping {
                     What::Barrier { op, number: self.ask_to_sync(client), frame: frame.clone() }
                 } else if connection.waiting.is_empty() && connection.backlog.is_empty() || mutated!(M119) {
-                    return self.answer_read(client, xid, op, body, state, applied, outputs);
+                    return self.answer_read(client, xid, op, body, applied, outputs);
                 } else {
                     What::Read { op, frame: frame.clone() }
                 }
@@ -362,7 +368,7 @@ impl Clients {
         if let Some(connection) = self.connections.get_mut(&client) {
             connection.waiting.push_back(Waiting { xid, what });
             self.outstanding += 1;
-            if self.outstanding > self.settings.outstanding_limit {
+            if self.outstanding > self.settings.outstanding_limit && !connection.paused {
                 connection.pause(client, outputs);
                 self.throttled.push(client);
             }
@@ -373,13 +379,9 @@ impl Clients {
     fn authenticate(&mut self, client: ClientId, xid: i32, body: &[u8], outputs: &mut VecDeque<Output>) {
         let Some(connection) = self.connections.get_mut(&client) else { return };
         let Ok(request) = jute::decode::<Auth>(body) else { return self.close(client, outputs) };
-        match auth::authenticate(&self.settings, &connection.address, &request) {
-            Ok(identities) => {
-                for id in identities {
-                    if !connection.identities.contains(&id) {
-                        connection.identities.push(id);
-                    }
-                }
+        let proved = auth::authenticate(&self.settings, &connection.address, &request);
+        match proved.and_then(|proved| auth::add_identities(&mut connection.identities, proved)) {
+            Ok(()) => {
                 let bytes = reply(xid, 0, &()).into();
                 outputs.push_back(Output::ClientFrame { client, bytes });
             }
@@ -449,11 +451,14 @@ impl Clients {
 
     /// The leader confirmed the question `number`: the answer may be given once the state reaches `zxid`.
     pub fn synced(&mut self, number: u64, zxid: Zxid) {
-        let Some(client) = self.syncs.remove(&number) else { return };
-        if let Some(connection) = self.connections.get_mut(&client) {
-            connection.confirm(number, zxid);
-            self.ready.push_back(client);
+        let (confirmed, next) = self.rounds.confirmed(number);
+        for client in confirmed {
+            if let Some(connection) = self.connections.get_mut(&client) {
+                connection.confirm(number, zxid);
+                self.ready.push_back(client);
+            }
         }
+        self.asks.extend(next.map(Ask::Sync));
     }
 
     /// Tells everybody who watches. The event is filtered by the access control list of its node
@@ -477,23 +482,23 @@ impl Clients {
     // Answers.
 
     /// Answers everything that can be answered with this state. Per connection, in order.
-    pub fn answer(&mut self, state: &State, applied: Zxid, outputs: &mut VecDeque<Output>) {
+    pub fn answer(&mut self, applied: Applied<'_>, outputs: &mut VecDeque<Output>) {
         for _ in 0..self.ready.len() {
             let Some(client) = self.ready.pop_front() else { break };
-            self.answer_one(client, state, applied, outputs);
+            self.answer_one(client, applied, outputs);
         }
     }
 
-    fn answer_one(&mut self, client: ClientId, state: &State, applied: Zxid, outputs: &mut VecDeque<Output>) {
+    fn answer_one(&mut self, client: ClientId, applied: Applied<'_>, outputs: &mut VecDeque<Output>) {
         // What came behind the handshake.
         while let Some(connection) = self.connections.get_mut(&client)
             && let Stage::Attached(session) = connection.stage
             && let Some(frame) = connection.backlog.pop_front()
         {
-            self.request(client, session, &frame, state, applied, outputs);
+            self.request(client, session, &frame, applied, outputs);
         }
         // R16: what is applied is always a transaction, never the start of an epoch.
-        let zxid = applied.0.cast_signed();
+        let zxid = applied.zxid.0.cast_signed();
         while let Some(connection) = self.connections.get_mut(&client)
             && let Some(first) = connection.waiting.front_mut()
         {
@@ -502,7 +507,7 @@ impl Clients {
                 What::SyncUntil { zxid, .. } | What::BarrierUntil { zxid, .. } => *zxid,
                 What::Read { .. } | What::Done { .. } | What::Unknown => Zxid::ZERO,
             };
-            if until > applied {
+            if until > applied.zxid {
                 self.ready.push_back(client);
                 break;
             }
@@ -510,7 +515,7 @@ impl Clients {
             self.outstanding -= 1;
             match what {
                 What::Read { op, frame } | What::BarrierUntil { op, frame, .. } => {
-                    self.answer_read(client, xid, op, &frame[8..], state, applied, outputs);
+                    self.answer_read(client, xid, op, &frame[8..], applied, outputs);
                 }
                 What::SyncUntil { frame, .. } => {
                     let bytes = connection::sync_reply(xid, zxid, &frame[8..]).into();
@@ -550,33 +555,30 @@ impl Clients {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what a read needs lives in three owners")]
     fn answer_read(
         &mut self,
         client: ClientId,
         xid: i32,
         op: OpCode,
         body: &[u8],
-        state: &State,
-        applied: Zxid,
+        applied: Applied<'_>,
         outputs: &mut VecDeque<Output>,
     ) {
-        let zxid = applied.0.cast_signed();
         let Some(connection) = self.connections.get(&client) else { return };
         let Some(session) = connection.session() else { return };
         match op {
             OpCode::Ping => {
-                let bytes = reply(xid::PING, zxid, &()).into();
+                let bytes = reply(xid::PING, applied.zxid.0.cast_signed(), &()).into();
                 outputs.push_back(Output::ClientFrame { client, bytes });
             }
             _ => {
                 let context = ReadContext {
-                    state,
+                    state: applied.state,
                     watches: &mut self.watches,
                     client,
                     session,
                     identities: &connection.identities,
-                    zxid: applied,
+                    zxid: applied.zxid,
                     settings: &self.settings,
                 };
                 reads::answer(context, xid, op, body, &mut |bytes| {

@@ -59,7 +59,8 @@ impl Server {
     }
 
     fn seen(&mut self) -> Vec<Seen> {
-        self.clients.answer(&self.state, self.applied, &mut self.outputs);
+        let applied = Applied { state: &self.state, zxid: self.applied };
+        self.clients.answer(applied, &mut self.outputs);
         let outputs = core::mem::take(&mut self.outputs);
         outputs.into_iter().map(|output| self.see(output)).collect()
     }
@@ -94,7 +95,8 @@ impl Server {
     }
 
     fn sends(&mut self, client: ClientId, frame: &[u8]) -> Vec<Seen> {
-        self.clients.frame(client, &frame.into(), &self.state, self.applied, &mut self.outputs);
+        let applied = Applied { state: &self.state, zxid: self.applied };
+        self.clients.frame(client, &frame.into(), applied, &mut self.outputs);
         self.seen()
     }
 
@@ -335,6 +337,45 @@ fn a_linearizable_read_waits_for_its_confirmation_and_a_ping_does_not() {
     assert_eq!(server.seen(), [], "that was for somebody else");
     server.clients.synced(number, server.applied);
     assert_eq!(server.seen(), [Answer(A, 1, 0)]);
+}
+
+#[test]
+fn reads_that_arrive_during_a_round_share_the_next() {
+    let mut server = Server::new(|settings| settings.linearizable_reads = true);
+    server.join(A);
+    server.join(B);
+    server.sends(A, &exists(1, "/", false));
+    let first = server.sync();
+    for (client, xid) in [(A, 2), (A, 3), (B, 1)] {
+        assert_eq!(server.sends(client, &exists(xid, "/", false)), []);
+    }
+    assert!(!server.clients.has_asks());
+    server.clients.synced(first, server.applied);
+    assert_eq!(server.seen(), [Answer(A, 1, 0)], "the others came after its question");
+    let second = server.sync();
+    server.clients.synced(second, server.applied);
+    assert_eq!(server.seen(), [Answer(A, 2, 0), Answer(A, 3, 0), Answer(B, 1, 0)]);
+    assert!(!server.clients.has_asks());
+}
+
+#[test]
+fn a_connection_watches_no_more_paths_than_it_may() {
+    let mut server = Server::new(|settings| settings.watch_limit = 2);
+    server.join(A);
+    for (xid, path, error) in [(1, "/", 0), (2, "/b", -101), (3, "/c", -125), (4, "/b", -101)] {
+        assert_eq!(server.sends(A, &exists(xid, path, true)), [Answer(A, xid, error)], "{path}");
+    }
+    assert_eq!(server.sends(A, &exists(5, "/c", false)), [Answer(A, 5, -101)]);
+    assert_eq!(
+        server.sends(A, &request(6, OpCode::AddWatch, &jute::encode(&("/d", 1)))),
+        [Answer(A, 6, -125)]
+    );
+    let lists = |paths: [&str; 2]| jute::encode(&(9_i64, paths.to_vec(), paths.to_vec(), Vec::<&str>::new()));
+    assert_eq!(server.sends(A, &request(7, OpCode::SetWatches, &lists(["/b", "/e"]))), [Answer(A, 7, -125)]);
+    assert_eq!(server.clients.watches().watched_by(A), 2);
+    server.join(B);
+    let seen = server.sends(B, &request(1, OpCode::SetWatches, &lists(["/", "/zookeeper"])));
+    assert_eq!(seen.last(), Some(&Answer(B, 1, 0)), "a path in two lists is one");
 }
 
 #[test]

@@ -116,16 +116,7 @@ impl Step<'_> {
         let bytes = data.as_deref().unwrap_or_default();
         self.check_quota(&path, 1, bytes.len() as i64)?;
 
-        let (zxid, time) = (self.zxid.0.cast_signed(), self.time);
-        let stat = StoredStat {
-            czxid: zxid,
-            mzxid: zxid,
-            pzxid: zxid,
-            ctime: time,
-            mtime: time,
-            ephemeral_owner: owner.stored(),
-            ..StoredStat::default()
-        };
+        let stat = StoredStat::created(self.zxid.0.cast_signed(), self.time, owner);
         self.put(&path, None, Some(Record::new(&path, bytes, acl[..].into(), stat)));
         let parent_cversion = above.stat.cversion.wrapping_add(1);
         self.put_parent(&path[..slash], &above, parent_cversion, above.children + 1);

@@ -66,7 +66,7 @@ impl<'a> ReadContext<'a> {
             OpCode::GetData => {
                 let PathWatch { path, watch } = body.read()?;
                 let node = self.readable(&path)?;
-                self.watch_if(watch, &path, WatchKind::Data);
+                self.watch_if(watch, &path, WatchKind::Data)?;
                 reply(xid, zxid, &GetDataResponse { data: node.data(), stat: node.stat() })
             }
             OpCode::Exists => {
@@ -77,13 +77,13 @@ impl<'a> ReadContext<'a> {
             OpCode::GetChildren => {
                 let PathWatch { path, watch } = body.read()?;
                 let node = self.readable(&path)?;
-                self.watch_if(watch, &path, WatchKind::Child);
+                self.watch_if(watch, &path, WatchKind::Child)?;
                 reply(xid, zxid, &names(node))
             }
             OpCode::GetChildren2 => {
                 let PathWatch { path, watch } = body.read()?;
                 let node = self.readable(&path)?;
-                self.watch_if(watch, &path, WatchKind::Child);
+                self.watch_if(watch, &path, WatchKind::Child)?;
                 reply(xid, zxid, &(names(node), node.stat()))
             }
             OpCode::GetAcl => {
@@ -132,11 +132,11 @@ impl<'a> ReadContext<'a> {
             }
             OpCode::SetWatches => {
                 let standard: SetWatches = body.read()?;
-                self.set_watches(&SetWatches2 { standard, ..SetWatches2::default() }, out);
+                self.set_watches(&SetWatches2 { standard, ..SetWatches2::default() }, out)?;
                 reply(xid, zxid, &())
             }
             OpCode::SetWatches2 => {
-                self.set_watches(&body.read()?, out);
+                self.set_watches(&body.read()?, out)?;
                 reply(xid, zxid, &())
             }
             _ => return Err(ErrorCode::Unimplemented),
@@ -160,7 +160,7 @@ impl<'a> ReadContext<'a> {
             return Err(ErrorCode::BadArguments);
         }
         let stat = self.readable(path).map(|node| node.stat());
-        self.watch_if(watch && stat != Err(ErrorCode::NoAuth), path, WatchKind::Data);
+        self.watch_if(watch && stat != Err(ErrorCode::NoAuth), path, WatchKind::Data)?;
         stat
     }
 

@@ -1,5 +1,6 @@
 //! The operations on watches (client.md sections 9.2, 9.5 and 9.6).
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -21,10 +22,20 @@ fn named_kind(kind: i32) -> Result<Option<WatchKind>, ErrorCode> {
 }
 
 impl ReadContext<'_> {
-    pub(super) fn watch_if(&mut self, wanted: bool, path: &str, kind: WatchKind) {
+    pub(super) fn watch_if(&mut self, wanted: bool, path: &str, kind: WatchKind) -> Result<(), ErrorCode> {
         if wanted {
+            self.make_room([path])?;
             self.watches.add(self.client, path, kind);
         }
+        Ok(())
+    }
+
+    /// Whether the connection may watch these paths too: an error rather than exhaustion.
+    fn make_room<'p>(&self, paths: impl IntoIterator<Item = &'p str>) -> Result<(), ErrorCode> {
+        let more = paths.into_iter().filter(|path| !self.watches.contains(self.client, path, None));
+        let more = more.collect::<BTreeSet<_>>().len();
+        let fits = self.watches.watched_by(self.client) + more <= self.settings.watch_limit;
+        if more == 0 || fits { Ok(()) } else { Err(ErrorCode::QuotaExceeded) }
     }
 
     pub(super) fn add_watch(&mut self, path: &str, mode: i32) -> Result<(), ErrorCode> {
@@ -33,8 +44,7 @@ impl ReadContext<'_> {
             1 => WatchKind::Recursive,
             _ => return Err(ErrorCode::MarshallingError),
         };
-        self.watches.add(self.client, path, kind);
-        Ok(())
+        self.watch_if(true, path, kind)
     }
 
     pub(super) fn check_watches(&self, path: &str, kind: i32) -> Result<(), ErrorCode> {
@@ -50,9 +60,16 @@ impl ReadContext<'_> {
     /// For each watch of a client that was away: either the event that it missed, or the watch again (W7).
     /// What a persistent watch missed is lost, as with ZooKeeper. Nobody asks whether the client may read
     /// the node.
-    pub(super) fn set_watches(&mut self, watches: &SetWatches2, out: &mut dyn FnMut(Vec<u8>)) {
+    pub(super) fn set_watches(
+        &mut self,
+        watches: &SetWatches2,
+        out: &mut dyn FnMut(Vec<u8>),
+    ) -> Result<(), ErrorCode> {
         let SetWatches2 { standard, persistent, recursive } = watches;
         let SetWatches { relative_zxid, data, exist, child } = standard;
+        self.make_room(
+            [data, exist, child, persistent, recursive].into_iter().flatten().map(String::as_str),
+        )?;
         self.catch_up(data, WatchKind::Data, out, |stat| match stat {
             None => Some(EventType::NodeDeleted),
             Some(stat) if mutated!(M114) && stat.czxid > *relative_zxid => Some(EventType::NodeCreated),
@@ -68,6 +85,7 @@ impl ReadContext<'_> {
                 self.watches.add(self.client, path, kind);
             }
         }
+        Ok(())
     }
 
     fn catch_up(

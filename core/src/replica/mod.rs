@@ -18,6 +18,7 @@ mod link;
 mod planted;
 mod server;
 mod sessions;
+mod status;
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -25,13 +26,13 @@ use alloc::string::String;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::clients::{Ask, Clients};
+use crate::clients::{Applied, Ask, Clients};
 use crate::config::Config;
 use crate::election::{Candidacy, Election, ElectionOutput};
 use crate::event::{Departure, Event, Phase, Role};
-use crate::identity::{Bytes, Epoch, Position, ServerId, Zxid};
+use crate::identity::{Bytes, ServerId, Zxid};
 use crate::io::{ClientId, Command, ConnectionId, Input, Output};
-use crate::message::{Frame, LinkIncarnation, SenderState, Vote};
+use crate::message::{Frame, LinkIncarnation, SenderState};
 use crate::mutated;
 use crate::state::State as ServiceState;
 use crate::storage::{Epochs, Recovered, Standing, Storage, StorageEvent};
@@ -42,6 +43,7 @@ use learner::Learner;
 use link::NewestVotes;
 use server::{Installing, Server};
 use sessions::Owner;
+pub use status::Status;
 
 /// A role goes on, or it is over.
 type Step = Result<(), Departure>;
@@ -69,43 +71,6 @@ enum State {
     Learning(Box<Learner>),
     Leading(Box<Leader>),
     Halted,
-}
-
-/// What can be seen of a replica from outside, at no cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Status {
-    /// This server.
-    pub id: ServerId,
-    /// Its role.
-    pub role: Role,
-    /// The phase of the role.
-    pub phase: Phase,
-    /// Its leader, itself if it leads.
-    pub leader: Option<ServerId>,
-    /// The epoch of its leader, once known (LEADERINFO).
-    pub epoch: Option<Epoch>,
-    /// The durable epochs.
-    pub epochs: Epochs,
-    /// The end of the log in memory.
-    pub logged: Position,
-    /// Everything up to here is durable.
-    pub durable: Zxid,
-    /// Everything up to here is known to be committed.
-    pub committed: Zxid,
-    /// The state is this far.
-    pub applied: Position,
-    /// The digest of the state.
-    pub state_digest: u64,
-    /// The election's round.
-    pub round: u64,
-    /// The present or final vote.
-    pub vote: Option<Vote>,
-    /// It serves clients.
-    pub serving: bool,
-    /// Requests of clients and of learners that wait for something.
-    pub waiting: usize,
-    /// Open links to learners, or to the leader.
-    pub links: usize,
 }
 
 impl Replica {
@@ -199,45 +164,6 @@ impl Replica {
             State::Halted => return Instant::NEVER,
         };
         role.min(self.election.deadline())
-    }
-
-    /// What can be seen from outside.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        let server = &self.server;
-        let (role, phase) = self.role();
-        let (leader, epoch, serving, links, questions) = match &self.role {
-            State::Settling { .. } | State::Looking | State::Halted => (None, None, false, 0, 0),
-            State::Learning(learner) => {
-                let links = usize::from(learner.is_linked());
-                (Some(learner.leader), learner.epoch, learner.serving(), links, 0)
-            }
-            State::Leading(leader) => {
-                (Some(server.id()), Some(leader.epoch), leader.serving(), leader.links(), leader.questions())
-            }
-        };
-        Status {
-            id: server.id(),
-            role,
-            phase,
-            leader,
-            epoch,
-            epochs: server.storage.epochs(),
-            logged: server.storage.last(),
-            // While a received snapshot replaces the log, the old state is what a crash would leave.
-            durable: match server.storage.durable() {
-                Zxid::ZERO if !matches!(server.installing, Installing::Nothing) => server.applied.zxid,
-                durable => durable,
-            },
-            committed: server.committed,
-            applied: server.applied,
-            state_digest: server.state.digest(),
-            round: self.election.round(),
-            vote: self.election.vote(),
-            serving,
-            waiting: server.clients.waiting() + questions,
-            links,
-        }
     }
 
     /// The log, for checkers.
@@ -602,8 +528,8 @@ impl Replica {
     fn on_client_frame(&mut self, client: ClientId, frame: &Bytes) {
         let (serving, server) = (self.serving(), &mut self.server);
         if serving && frame.len() <= server.config.service.frame_limit {
-            let applied = server.applied.zxid;
-            server.clients.frame(client, frame, &server.state, applied, &mut server.outputs);
+            let applied = Applied { state: &server.state, zxid: server.applied.zxid };
+            server.clients.frame(client, frame, applied, &mut server.outputs);
         } else {
             server.clients.close(client, &mut server.outputs);
         }

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
-use crate::clients::Clients;
+use crate::clients::{Applied, Clients};
 use crate::codec::DecodeError;
 use crate::config::Config;
 use crate::event::Event;
@@ -282,7 +282,8 @@ impl Server {
 
     /// Answers the clients whatever this state answers.
     pub(super) fn answer(&mut self) {
-        self.clients.answer(&self.state, self.applied.zxid, &mut self.outputs);
+        let applied = Applied { state: &self.state, zxid: self.applied.zxid };
+        self.clients.answer(applied, &mut self.outputs);
     }
 
     /// Starts a snapshot when enough transactions have been applied. Only committed state is ever
@@ -296,12 +297,16 @@ impl Server {
 
     /// Keeps the window of committed transactions at its size.
     fn forget(&mut self) {
-        let keep_from = self.pinned.map_or(self.applied.zxid, |pin| pin.min(self.applied.zxid));
-        let total = self.storage.entries_after(self.storage.base().zxid).len();
-        let settled = total - self.storage.entries_after(keep_from).len();
         let window = self.config.sync_window;
         // A quarter more than asked for, so that this is rare.
-        if settled > window.saturating_add(window / 4) {
+        let most = window.saturating_add(window / 4);
+        let total = self.storage.entries_after(self.storage.base().zxid).len();
+        if total <= most {
+            return;
+        }
+        let keep_from = self.pinned.map_or(self.applied.zxid, |pin| pin.min(self.applied.zxid));
+        let settled = total - self.storage.entries_after(keep_from).len();
+        if settled > most {
             let nth = settled - window - 1;
             let last = self.storage.entries_after(self.storage.base().zxid).nth(nth).map(|e| e.position.zxid);
             if let Some(last) = last {

@@ -175,16 +175,7 @@ impl State {
             _ if *ephemeral => Owner::Session(context.session),
             _ => Owner::Nobody,
         };
-        let (zxid, time) = (context.zxid(), context.time);
-        let stat = StoredStat {
-            czxid: zxid,
-            mzxid: zxid,
-            pzxid: zxid,
-            ctime: time,
-            mtime: time,
-            ephemeral_owner: owner.stored(),
-            ..StoredStat::default()
-        };
+        let stat = StoredStat::created(context.zxid(), context.time, owner);
         let number = self.insert(parent, path, data.clone(), acl, stat);
         self.trigger(EventType::NodeCreated, path, number, context.zxid, notify);
         self.trigger(EventType::NodeChildrenChanged, above, parent, context.zxid, notify);

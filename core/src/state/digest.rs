@@ -35,6 +35,20 @@ pub struct StoredStat {
 }
 
 impl StoredStat {
+    /// A node that transaction `zxid` creates at `time`.
+    #[must_use]
+    pub fn created(zxid: i64, time: i64, owner: Owner) -> Self {
+        Self {
+            czxid: zxid,
+            mzxid: zxid,
+            pzxid: zxid,
+            ctime: time,
+            mtime: time,
+            ephemeral_owner: owner.stored(),
+            ..Self::default()
+        }
+    }
+
     /// Whether the node, which has no children, is a container that was used or a node past its time
     /// (client.md section 12). `never_used`: after so many milliseconds a container goes that never
     /// had a child; 0 is never.

@@ -136,6 +136,12 @@ impl Watches {
         self.change(path, client, |kinds| if mutated!(M117) { kind as Kinds } else { kinds | kind as Kinds });
     }
 
+    /// How many paths a connection watches.
+    #[must_use]
+    pub fn watched_by(&self, client: ClientId) -> usize {
+        self.client_slots.get(&client).map_or(0, |client| self.clients[*client as usize].paths.len())
+    }
+
     /// Takes a kind of watch away, or every kind: whether there was one.
     pub fn remove(&mut self, client: ClientId, path: &str, kind: Option<WatchKind>) -> bool {
         let found = self.contains(client, path, kind);

@@ -1,6 +1,7 @@
 //! Transactions as ZooKeeper's log has them (client.md section 23.2), behind the name of whoever
 //! waits for the answer.
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -127,16 +128,18 @@ struct Header {
 }
 
 #[derive(Serialize, Deserialize)]
-struct CreateBody {
-    path: String,
+struct CreateBody<'a> {
+    #[serde(borrow)]
+    path: Cow<'a, str>,
     #[serde(with = "jute::buffer")]
     data: Option<Bytes>,
-    acl: Vec<Acl>,
+    acl: Cow<'a, [Acl]>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct DataBody {
-    path: String,
+struct DataBody<'a> {
+    #[serde(borrow)]
+    path: Cow<'a, str>,
     #[serde(with = "jute::buffer")]
     data: Option<Bytes>,
     version: i32,
@@ -155,7 +158,7 @@ impl Transaction {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let Origin { server, boot, client, number } = self.origin;
-        let mut bytes = Vec::with_capacity(128);
+        let mut bytes = Vec::with_capacity(256);
         let signed = u64::cast_signed;
         let origin = OriginBody {
             server: signed(server.0),
@@ -229,8 +232,8 @@ impl Change {
             Self::CreateSession { timeout } => jute::encode_into(bytes, timeout),
             Self::CloseSession { paths } => jute::encode_into(bytes, paths),
             Self::Create { op, path, data, acl, ephemeral, parent_cversion, ttl } => {
-                let (path, data, acl) = (path.clone(), data.clone(), acl.clone());
-                jute::encode_into(bytes, &CreateBody { path, data, acl });
+                let body = CreateBody { path: path.into(), data: data.clone(), acl: acl.into() };
+                jute::encode_into(bytes, &body);
                 if matches!(op, OpCode::Create | OpCode::Create2) {
                     jute::encode_into(bytes, ephemeral);
                 }
@@ -241,7 +244,7 @@ impl Change {
             }
             Self::Delete { path, .. } => jute::encode_into(bytes, path),
             Self::SetData { path, data, version } => {
-                let body = DataBody { path: path.clone(), data: data.clone(), version: *version };
+                let body = DataBody { path: path.into(), data: data.clone(), version: *version };
                 jute::encode_into(bytes, &body);
             }
             Self::SetAcl { path, acl, version } => jute::encode_into(bytes, &(path, acl, version)),
@@ -282,12 +285,13 @@ impl Change {
                 let ephemeral = matches!(op, OpCode::Create | OpCode::Create2) && decoder.read()?;
                 let parent_cversion = decoder.read()?;
                 let ttl = if op == OpCode::CreateTtl { decoder.read()? } else { 0 };
+                let (path, acl) = (path.into_owned(), acl.into_owned());
                 Self::Create { op, path, data, acl, ephemeral, parent_cversion, ttl }
             }
             OpCode::Delete | OpCode::DeleteContainer => Self::Delete { op, path: decoder.read()? },
             OpCode::SetData | OpCode::Reconfig => {
                 let DataBody { path, data, version } = decoder.read()?;
-                Self::SetData { path, data, version }
+                Self::SetData { path: path.into_owned(), data, version }
             }
             OpCode::SetAcl => {
                 let (path, acl, version) = decoder.read()?;

@@ -362,6 +362,10 @@ fn service(keys: &mut Keys, client: &ClientSettings, tick: u64) -> ServiceSettin
     service.outstanding_limit = keys.number("globalOutstandingLimit", outstanding, 1..=1_000_000, |n| {
         format!("with more than {n} requests under way, clients that have any are not read from")
     }) as usize;
+    let watches = service.watch_limit as u64;
+    service.watch_limit = keys.number("watchLimit", watches, 1..=1 << 32, |n| {
+        format!("one connection may watch {n} paths; ZooKeeper has no such limit")
+    }) as usize;
     let ttl = ["nodes with a time to live may be created", "there are no nodes with a time to live"];
     service.extended_types = keys.switch("extendedTypesEnabled", false, ["true", "false"], ttl);
     let quotas = ["hard quotas are enforced", "quotas refuse nothing"];

@@ -4,22 +4,22 @@
 //! behind it while the server is being synchronized, so that no acknowledgement can overtake the
 //! write that it promises.
 
-use alloc::boxed::Box;
+mod broadcast;
+mod discovery;
+mod synchronization;
+
 use alloc::collections::VecDeque;
 
 use super::Step;
 use super::link::{Arrival, Link};
-use super::server::{Installing, Server};
+use super::server::Server;
 use crate::event::{Departure, Event, Phase, Role};
 use crate::identity::{Epoch, Position, ServerId, Zxid};
-use crate::io::{ClientId, ConnectionId, Output};
+use crate::io::{ConnectionId, Output};
 use crate::message::{Frame, LinkIncarnation, Message};
 use crate::mutated;
-use crate::prepare::WriteRequest;
-use crate::storage::segment::follows;
-use crate::storage::{Epochs, Standing, StorageEvent};
+use crate::storage::StorageEvent;
 use crate::time::{Duration, Instant};
-use crate::wire::{SessionId, Transaction};
 
 /// A server that has a leader, or tries to reach it.
 pub(super) struct Learner {
@@ -37,13 +37,10 @@ pub(super) struct Learner {
     /// The leader says that everything up to here is committed; the log may be shorter still.
     committed: Zxid,
     requests: u64,
-    /// Questions at the leader: its number for them, and the clients'.
-    syncs: VecDeque<(u64, u64)>,
-    last_sync: u64,
     link: Connection,
     /// A request that waits to be overtaken (M128).
     #[cfg(feature = "mutants")]
-    held: Option<WriteRequest>,
+    held: Option<crate::prepare::WriteRequest>,
 }
 
 /// The link to the leader.
@@ -113,8 +110,6 @@ impl Learner {
             acknowledged: Zxid::ZERO,
             committed: Zxid::ZERO,
             requests: 0,
-            syncs: VecDeque::new(),
-            last_sync: 0,
             link: Connection::Opening { incarnation, again: now, give_up: now + patience },
             #[cfg(feature = "mutants")]
             held: None,
@@ -353,244 +348,15 @@ impl Learner {
                 server.clients.attached(client, session, lives, &mut server.outputs);
                 Ok(())
             }
+            // It stands behind all commits that it confirms; if one of them was lost, the clients wait for it.
             (Stage::Broadcast, Message::Sync { number, committed, .. }) => {
-                self.on_sync(server, number, committed)
+                server.clients.synced(number, committed);
+                Ok(())
             }
             _ => {
                 server.emit(Event::LinkBroken { peer: self.leader, reason: "an illegal message" });
                 Err(Departure::ProtocolError)
             }
-        }
-    }
-
-    /// zab.md section 4.3.
-    fn on_leader_info(&mut self, server: &mut Server, epoch: Epoch) -> Step {
-        if self.stage != Stage::Introduced {
-            // A second LEADERINFO of the same epoch says nothing new.
-            return if self.epoch == Some(epoch) { Ok(()) } else { Err(Departure::ProtocolError) };
-        }
-        let epochs = server.storage.epochs();
-        if epoch < epochs.accepted_epoch {
-            return Err(Departure::EpochTooOld);
-        }
-        self.epoch = Some(epoch);
-        if !server.may_promise() {
-            // It is not counted, so it promises nothing: its accepted epoch follows NEWLEADER.
-            self.acknowledge_epoch(server, None);
-            return Ok(());
-        }
-        if epoch > epochs.accepted_epoch {
-            let accepted_leader = Some(self.leader);
-            server.storage.save_epochs(Epochs { accepted_epoch: epoch, accepted_leader, ..epochs });
-            self.enter(server, Stage::Promising);
-            return Ok(());
-        }
-        // The same epoch again: a promise to the same leader is repeated (R2), one to another
-        // leader is never given twice (invariants.md E7).
-        let repeated = epochs.accepted_leader == Some(self.leader);
-        let promise = (repeated || mutated!(M42)).then_some(epochs.current_epoch);
-        self.acknowledge_epoch(server, promise);
-        Ok(())
-    }
-
-    fn acknowledge_epoch(&mut self, server: &mut Server, current_epoch: Option<Epoch>) {
-        let Some(epoch) = self.epoch else { return };
-        let last = server.claimed_last();
-        let standing = server.storage.epochs().standing;
-        let ends = server.epoch_ends();
-        self.send(server, Message::AckEpoch { epoch, current_epoch, last, ends, standing });
-        self.enter(server, Stage::Promised);
-    }
-
-    fn on_diff(&mut self, server: &mut Server, base: Position, end: Zxid) -> Step {
-        #[cfg(feature = "mutants")]
-        if mutated!(M17) {
-            server.planted.claimed_last = Some(end);
-        }
-        let _ = end;
-        if base != server.storage.last() {
-            return Err(Departure::HistoryMismatch);
-        }
-        self.enter(server, Stage::Synchronizing);
-        Ok(())
-    }
-
-    fn on_trunc(&mut self, server: &mut Server, to: Position) -> Step {
-        // What is applied was committed: no leader may cut it (invariants.md Y8).
-        if to.zxid < server.applied.zxid || server.storage.position_at(to.zxid) != Some(to) {
-            return Err(Departure::HistoryMismatch);
-        }
-        let removed = server.storage.entries_after(to.zxid).len() as u64;
-        server.emit(Event::Truncated { to, removed });
-        server.storage.truncate(to.zxid);
-        self.stage = Stage::Truncating;
-        Ok(())
-    }
-
-    fn on_snap(&mut self, server: &mut Server, label: Position) -> Step {
-        // As with TRUNC: what is applied was committed, and stays (invariants.md Y8).
-        if label.zxid < server.applied.zxid || Some(label.zxid.epoch()) > self.epoch {
-            return Err(Departure::HistoryMismatch);
-        }
-        server.storage.begin_install(label);
-        server.installing = Installing::Collecting(Box::default());
-        self.stage = Stage::Receiving { label, next: 0 };
-        Ok(())
-    }
-
-    fn on_chunk(
-        &mut self,
-        server: &mut Server,
-        label: Position,
-        index: u64,
-        bytes: crate::identity::Bytes,
-        last: bool,
-    ) -> Step {
-        if server.installing.add(&bytes, last).is_err() {
-            server.emit(Event::LinkBroken { peer: self.leader, reason: "an unreadable snapshot" });
-            return Err(Departure::ProtocolError);
-        }
-        server.storage.install_chunk(index, bytes, last);
-        self.stage = if last { Stage::Installing } else { Stage::Receiving { label, next: index + 1 } };
-        #[cfg(feature = "mutants")]
-        if mutated!(M14) {
-            server.planted.claimed_last = Some(label.zxid);
-        }
-        Ok(())
-    }
-
-    fn on_proposal(
-        &mut self,
-        server: &mut Server,
-        previous: Zxid,
-        zxid: Zxid,
-        payload: crate::identity::Bytes,
-    ) -> Step {
-        let last = server.storage.last().zxid;
-        if zxid <= last && !server.config.link_checks {
-            return Ok(()); // Only without the link layer: a duplicate.
-        }
-        // R4; and no leader has transactions of a later epoch than its own.
-        if (previous != last && !mutated!(M71)) || !follows(last, zxid) || Some(zxid.epoch()) > self.epoch {
-            return Err(Departure::HistoryMismatch);
-        }
-        // What is logged must be applied one day: now is the last time to refuse it.
-        if Transaction::decode(&payload).map(|transaction| transaction.zxid) != Ok(zxid) {
-            server.emit(Event::LinkBroken { peer: self.leader, reason: "an unreadable transaction" });
-            return Err(Departure::ProtocolError);
-        }
-        server.storage.append(zxid, payload);
-        #[cfg(feature = "mutants")]
-        if self.stage == Stage::Synchronizing && mutated!(M11) {
-            server.planted.window_holes.insert(zxid);
-        }
-        if self.stage == Stage::Broadcast && mutated!(M65) {
-            self.acknowledged = zxid;
-            let epoch = zxid.epoch();
-            self.send(server, Message::Ack { epoch, zxid });
-        }
-        if zxid <= self.committed {
-            server.learn_commit(self.committed);
-        }
-        Ok(())
-    }
-
-    fn on_commit(&mut self, server: &mut Server, zxid: Zxid) -> Step {
-        #[cfg(feature = "mutants")]
-        if matches!(self.stage, Stage::Accepted | Stage::Broadcast)
-            && server.planted.is_cleared(zxid, server.committed)
-        {
-            return Err(Departure::ProtocolError); // M05: it finds nothing to commit.
-        }
-        self.committed = self.committed.max(zxid);
-        server.learn_commit(self.committed);
-        Ok(())
-    }
-
-    /// zab.md section 5.2: history, then current epoch, then the acknowledgement.
-    fn on_new_leader(&mut self, server: &mut Server, end: Position) -> Step {
-        // R10: the history must be the leader's, not just as long.
-        if server.storage.position_at(end.zxid) != Some(end) {
-            return Err(Departure::HistoryMismatch);
-        }
-        let Some(epoch) = self.epoch else { return Err(Departure::ProtocolError) };
-        if mutated!(M01) {
-            self.send(server, Message::AckNewLeader { epoch });
-        }
-        #[cfg(feature = "mutants")]
-        {
-            let last = server.storage.last().zxid;
-            server.planted.cleared = (last > end.zxid && mutated!(M05)).then_some((end.zxid, last));
-        }
-        if mutated!(M37) {
-            return self.accept(server);
-        }
-        self.save_current_epoch(server, epoch);
-        if mutated!(M02) {
-            return self.accept(server);
-        }
-        self.enter(server, Stage::Accepting);
-        Ok(())
-    }
-
-    fn save_current_epoch(&mut self, server: &mut Server, epoch: Epoch) {
-        let epochs = server.storage.epochs();
-        let standing = match epochs.standing {
-            Standing::Blank => Standing::Blank, // Until UPTODATE.
-            _ => Standing::Sound,
-        };
-        let accepted_leader =
-            if epochs.accepted_epoch == epoch { epochs.accepted_leader } else { Some(self.leader) };
-        server.storage.save_epochs(Epochs {
-            accepted_epoch: epoch,
-            accepted_leader,
-            current_epoch: epoch,
-            standing,
-            ..epochs
-        });
-    }
-
-    /// History and current epoch are durable.
-    fn accept(&mut self, server: &mut Server) -> Step {
-        let Some(epoch) = self.epoch else { return Err(Departure::ProtocolError) };
-        let last = server.storage.last();
-        let pending = server.storage.entries_after(server.committed).len() as u64;
-        server.emit(Event::NewLeaderAcknowledged { epoch, last, pending });
-        if !mutated!(M01) {
-            self.send(server, Message::AckNewLeader { epoch });
-        }
-        self.stage = Stage::Accepted;
-        self.acknowledge(server);
-        self.unblock(server, Stage::Accepted)
-    }
-
-    fn on_up_to_date(&mut self, server: &mut Server, committed: Zxid) -> Step {
-        self.on_commit(server, if mutated!(M07) { server.storage.last().zxid } else { committed })?;
-        let epochs = server.storage.epochs();
-        if let (true, Some(epoch)) = (mutated!(M37), self.epoch) {
-            self.save_current_epoch(server, epoch);
-        } else if epochs.standing == Standing::Blank {
-            // A quorum without this server serves: what it forgot no longer matters.
-            server.storage.save_epochs(Epochs { standing: Standing::Sound, ..epochs });
-        }
-        self.enter(server, Stage::Broadcast);
-        #[cfg(feature = "mutants")]
-        for request in core::mem::take(&mut server.planted.forwarded) {
-            if mutated!(M127) {
-                self.send_request(server, &request);
-            }
-        }
-        Ok(())
-    }
-
-    /// Acknowledges what is durable of the running epoch, after NEWLEADER (ZOOKEEPER-4685).
-    fn acknowledge(&mut self, server: &mut Server) {
-        let Some(epoch) = self.epoch else { return };
-        let zxid = if mutated!(M04) { server.storage.last().zxid } else { server.storage.durable() };
-        let may = matches!(self.stage, Stage::Accepted | Stage::Broadcast) && !self.observer;
-        if may && zxid.epoch() == epoch && zxid > self.acknowledged {
-            self.acknowledged = zxid;
-            self.send(server, Message::Ack { epoch, zxid });
         }
     }
 
@@ -622,59 +388,5 @@ impl Learner {
             (StorageEvent::Installed(_), Stage::Installing) => self.unblock(server, Stage::Synchronizing),
             _ => Ok(()),
         }
-    }
-
-    /// Passes a write on to the leader, which executes it once (R13).
-    pub(super) fn forward(&mut self, server: &mut Server, request: &WriteRequest) {
-        #[cfg(feature = "mutants")]
-        if mutated!(M128) {
-            match self.held.take() {
-                None => self.held = Some(request.clone()),
-                Some(held) => {
-                    self.send_request(server, request);
-                    self.send_request(server, &held);
-                }
-            }
-            return;
-        }
-        self.send_request(server, request);
-    }
-
-    fn send_request(&mut self, server: &mut Server, request: &WriteRequest) {
-        let Some(epoch) = self.epoch else { return };
-        #[cfg(feature = "mutants")]
-        server.planted.forwarded.push(request.clone());
-        self.requests += 1;
-        let payload = alloc::sync::Arc::from(crate::codec::encode(request));
-        self.send(server, Message::Request { epoch, number: self.requests, payload });
-    }
-
-    /// Asks the leader whether the session of a client lives.
-    pub(super) fn attach(&mut self, server: &mut Server, client: ClientId, session: SessionId, timeout: i32) {
-        let Some(epoch) = self.epoch else { return };
-        self.send(server, Message::Revalidate { epoch, client, session, timeout, lives: None });
-    }
-
-    /// Asks the leader to confirm that this server will be up to date.
-    pub(super) fn sync(&mut self, server: &mut Server, asked: u64) {
-        let Some(epoch) = self.epoch else { return };
-        self.last_sync += 1;
-        self.syncs.push_back((self.last_sync, asked));
-        self.send(server, Message::Sync { epoch, number: self.last_sync, committed: Zxid::ZERO });
-    }
-
-    /// The leader's answer stands behind all commits that it confirms; if one of them was lost, the
-    /// client waits for it.
-    fn on_sync(&mut self, server: &mut Server, number: u64, committed: Zxid) -> Step {
-        while let Some((sent, asked)) = self.syncs.front().copied() {
-            if sent > number {
-                break;
-            }
-            self.syncs.pop_front();
-            if sent == number {
-                server.clients.synced(asked, committed);
-            }
-        }
-        Ok(())
     }
 }
