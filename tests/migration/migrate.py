@@ -143,22 +143,28 @@ def fuzzy(mover):
                 step += 1
                 base = f"/load/{number}-{step % 40}"
                 acl = [zk.make_digest_acl(f"user-{step % 97}", "secret", all=True)]
-                results = [client.create_async(f"{base}/n{step}-{n}", b"x" * 50, acl=acl, makepath=True) for n in range(20)]
-                results += [client.set_async(f"{base}/n{step}-3", b"y"), client.delete_async(f"{base}/n{step}-7")]
-                results += [client.create_async(f"{base}/e", b"", ephemeral=True, sequence=True)]
-                for result in results:
-                    try:
-                        result.get(timeout=5)
-                    except Exception:  # noqa: BLE001 - the server is killed under them
-                        return
+                try:
+                    client.ensure_path(base)
+                    results = [client.create_async(f"{base}/n{step}-{n}", b"x" * 50, acl=acl) for n in range(20)]
+                    results += [client.set_async(f"{base}/n{step}-3", b"y"), client.delete_async(f"{base}/n{step}-7")]
+                    results += [client.create_async(f"{base}/e", b"", ephemeral=True, sequence=True)]
+                    for result in results:
+                        result.get(timeout=zk.PATIENCE)
+                    passing = zk.client(mover.port) if step % 20 == 0 else None
+                    if passing:
+                        passing.create(f"{base}/passing", b"", ephemeral=True)
+                        passing.stop()
+                        passing.close()
+                except (zk.KazooException, zk.KazooTimeoutError):
+                    assert stop.is_set(), "the server lives"
 
         threads = [threading.Thread(target=load, args=pair, daemon=True) for pair in enumerate(clients)]
         for thread in threads:
             thread.start()
         count = lambda: len(list((old.data / "version-2").glob("snapshot.*"))) > 12  # noqa: E731
         zk.wait_for("some snapshots", count)
-        old.kill()
         stop.set()
+        old.kill()
         for thread in threads:
             thread.join()
         for client in clients:

@@ -9,6 +9,7 @@ import time
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException
+from kazoo.handlers.threading import KazooTimeoutError  # noqa: F401
 from kazoo.protocol.serialization import Create, Create2, long_struct
 from kazoo.retry import KazooRetry
 from kazoo.security import ACL, Id, make_acl, make_digest_acl

@@ -271,7 +271,9 @@ impl Change {
             OpCode::CreateSession => Self::CreateSession { timeout: decoder.read()? },
             // Older servers, and those told so, leave out the paths; then two empty ones would be no
             // paths either, but are a digest.
-            OpCode::CloseSession if matches!(decoder.remaining(), [] | [0, 0, 0, 2, _, _, _, _, _, _, _, _]) => {
+            OpCode::CloseSession
+                if matches!(decoder.remaining(), [] | [0, 0, 0, 2, _, _, _, _, _, _, _, _]) =>
+            {
                 Self::CloseSession { paths: Vec::new() }
             }
             OpCode::CloseSession => Self::CloseSession { paths: decoder.read()? },

@@ -53,7 +53,8 @@ impl<W: Write> Dump<W> {
             for transaction in entries.by_ref() {
                 self.transaction(&transaction)?;
             }
-            let unfinished = entries.unfinished().map(|at| format!("the entry at byte {at} was not finished"));
+            let unfinished =
+                entries.unfinished().map(|at| format!("the entry at byte {at} was not finished"));
             return match entries.damage().map(str::to_owned).or(unfinished) {
                 Some(what) => Err(DumpError::Damage(what)),
                 None => Ok(()),
@@ -65,14 +66,17 @@ impl<W: Write> Dump<W> {
         for record in records.by_ref() {
             let zxid = hexadecimal(record.position.zxid);
             let transaction = Transaction::decode(record.payload);
-            let transaction = transaction.map_err(|error| damage(format!("{zxid}: no transaction: {error}")))?;
+            let transaction =
+                transaction.map_err(|error| damage(format!("{zxid}: no transaction: {error}")))?;
             self.transaction(&transaction)?;
         }
         let (last, offset) = records.end();
         let durable = Slot::all(&bytes).map(|slot| slot.durable).max().unwrap_or(Zxid::ZERO);
         if durable > last.zxid {
             let missing = hexadecimal(durable);
-            return Err(damage(format!("the record at byte {offset} is damaged; the log went on to {missing}")));
+            return Err(damage(format!(
+                "the record at byte {offset} is damaged; the log went on to {missing}"
+            )));
         }
         Ok(())
     }
@@ -94,8 +98,17 @@ impl<W: Write> Dump<W> {
             self.line(&vec![("session", session.to_string().into()), ("timeout", timeout.into())])?;
         }
         for (path, node) in state.nodes() {
-            let StoredStat { czxid, mzxid, pzxid, ctime, mtime, version, cversion, aversion, ephemeral_owner } =
-                *node.stored();
+            let StoredStat {
+                czxid,
+                mzxid,
+                pzxid,
+                ctime,
+                mtime,
+                version,
+                cversion,
+                aversion,
+                ephemeral_owner,
+            } = *node.stored();
             let zxid = |zxid: i64| Value::from(hexadecimal(Zxid(zxid.cast_unsigned())));
             let mut facts: Facts = vec![("path", path.into())];
             facts.extend(match Owner::from_stored(ephemeral_owner) {
@@ -161,7 +174,11 @@ impl<W: Write> Dump<W> {
                 facts.extend(self.data(data.as_ref()));
             }
             Change::SetAcl { path, acl: list, version } => {
-                facts.extend([("path", path.clone().into()), ("aversion", (*version).into()), ("acl", acl(list))]);
+                facts.extend([
+                    ("path", path.clone().into()),
+                    ("aversion", (*version).into()),
+                    ("acl", acl(list)),
+                ]);
             }
             Change::Check { path, version } => {
                 facts.extend([("path", path.clone().into()), ("version", (*version).into())]);
@@ -179,7 +196,9 @@ impl<W: Write> Dump<W> {
         if let Some(data) = data.filter(|_| self.json) {
             facts.push(match std::str::from_utf8(data) {
                 Ok(text) => ("data", text.into()),
-                Err(_) => ("dataHex", data.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()),
+                Err(_) => {
+                    ("dataHex", data.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into())
+                }
             });
         }
         facts
@@ -225,12 +244,15 @@ fn kind(change: &Change) -> &'static str {
 }
 
 fn acl(list: &[Acl]) -> Value {
-    list.iter().map(|acl| Value::from(format!("{}:{}:{}", acl.id.scheme, acl.id.id, letters(acl.perms)))).collect()
+    list.iter()
+        .map(|acl| Value::from(format!("{}:{}:{}", acl.id.scheme, acl.id.id, letters(acl.perms))))
+        .collect()
 }
 
 /// Permissions as zkCli writes them; a number where there are more.
 fn letters(perms: i32) -> String {
-    let letters: String = "rwcda".chars().zip(0..).filter(|(_, bit)| perms >> bit & 1 == 1).map(|(c, _)| c).collect();
+    let letters: String =
+        "rwcda".chars().zip(0..).filter(|(_, bit)| perms >> bit & 1 == 1).map(|(c, _)| c).collect();
     if perms & !31 == 0 { letters } else { perms.to_string() }
 }
 
@@ -267,6 +289,9 @@ mod tests {
 
     #[test]
     fn permissions_are_letters() {
-        assert_eq!((letters(31), letters(1), letters(0), letters(255)), ("rwcda".into(), "r".into(), String::new(), "255".into()));
+        assert_eq!(
+            (letters(31), letters(1), letters(0), letters(255)),
+            ("rwcda".into(), "r".into(), String::new(), "255".into())
+        );
     }
 }

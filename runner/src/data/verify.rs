@@ -82,13 +82,19 @@ pub(crate) fn verify(place: &Place) -> Result<Report, DataError> {
             hexadecimal(zxid)
         ),
         Standing::Damaged(zxid) => {
-            format!("take part only behind a leader that has {}: transactions are lost here", hexadecimal(zxid))
+            format!(
+                "take part only behind a leader that has {}: transactions are lost here",
+                hexadecimal(zxid)
+            )
         }
         Standing::Blank => "have no vote until it was synchronized: what it acknowledged is unknown".into(),
     };
     report.is_whole &= epochs.standing == Standing::Sound;
     report.say(format!("  {standing}"));
-    report.say(format!("  server {}, epoch {} (accepted {})", epochs.server, epochs.current_epoch, epochs.accepted_epoch));
+    report.say(format!(
+        "  server {}, epoch {} (accepted {})",
+        epochs.server, epochs.current_epoch, epochs.accepted_epoch
+    ));
     Ok(report)
 }
 
@@ -117,7 +123,10 @@ fn log(contents: &Contents, name: &FileName, end: &mut Option<Position>) -> Resu
     let before = end.take();
     let header = Header::decode(&bytes).ok_or("its header is damaged")?;
     if before.is_some_and(|before| before != header.base) {
-        return Err(format!("it does not continue the segment before it, which it expects to end at {}", header.base));
+        return Err(format!(
+            "it does not continue the segment before it, which it expects to end at {}",
+            header.base
+        ));
     }
     let mut records =
         Records::new(header.base, BLOCK_BYTES, bytes.get(BLOCK_BYTES as usize..).unwrap_or_default());

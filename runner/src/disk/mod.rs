@@ -18,7 +18,9 @@ use std::time::Duration;
 use zabrus_core::storage::{DiskCompletion, DiskError, DiskOperation, FileOperation};
 
 use crate::clock;
-pub(crate) use directory::{APACHE_SUBDIRECTORY, Contents, DataDirectory, OpenError, SUBDIRECTORY};
+pub(crate) use directory::{
+    APACHE_SUBDIRECTORY, Contents, DataDirectory, OpenError, SUBDIRECTORY, is_same, only_apache,
+};
 
 /// What the directories hold, for the words `dirs` and `conf`, and what waits for the disk.
 #[derive(Debug, Default)]

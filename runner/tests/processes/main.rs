@@ -2,5 +2,6 @@
 
 mod client;
 mod cluster;
+mod data;
 mod server;
 mod verbs;

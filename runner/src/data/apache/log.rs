@@ -1,8 +1,8 @@
 //! Apache's transaction log (client.md section 23.2).
 
-use zabrus_core::{ServerId, Zxid};
 use zabrus_core::jute::Decoder;
 use zabrus_core::wire::{Change, Origin, SessionId, Transaction};
+use zabrus_core::{ServerId, Zxid};
 
 pub(crate) const MAGIC: [u8; 4] = *b"ZKLG";
 const VERSION: i32 = 2;

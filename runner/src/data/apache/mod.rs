@@ -98,7 +98,8 @@ fn replay_logs(
         }
         notes.push(format!("{}: {} transactions after it", path.display(), replay.count() - before));
         if let Some(at) = entries.unfinished() {
-            notes.push(format!("{}: the entry at byte {at} was not finished; it is left out", path.display()));
+            notes
+                .push(format!("{}: the entry at byte {at} was not finished; it is left out", path.display()));
         }
     }
     Ok(())
@@ -108,7 +109,10 @@ fn replay_logs(
 pub(crate) fn write(image: &Image, to: &Path) -> Result<Vec<String>, DataError> {
     let directory = to.join(APACHE_SUBDIRECTORY);
     if is_in_use(&directory) {
-        return Err(DataError::new(&directory, "it is not empty; name another directory, or remove it first"));
+        return Err(DataError::new(
+            &directory,
+            "it is not empty; name another directory, or remove it first",
+        ));
     }
     fs::create_dir_all(to).at(to)?;
     // An export that was interrupted must not look like one that was not.

@@ -88,8 +88,19 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Loaded, String> {
             without_acl.insert(path.to_owned());
             &nobody
         });
-        let Node { data, czxid, mzxid, pzxid, ctime, mtime, version, cversion, aversion, ephemeral_owner, .. } =
-            node;
+        let Node {
+            data,
+            czxid,
+            mzxid,
+            pzxid,
+            ctime,
+            mtime,
+            version,
+            cversion,
+            aversion,
+            ephemeral_owner,
+            ..
+        } = node;
         let stat =
             StoredStat { czxid, mzxid, pzxid, ctime, mtime, version, cversion, aversion, ephemeral_owner };
         loader.node(path, data, acl, stat)?;
@@ -173,8 +184,19 @@ impl Writer {
         let (data, acl) = (node.data(), self.number(node.acl()));
         let StoredStat { czxid, mzxid, pzxid, ctime, mtime, version, cversion, aversion, ephemeral_owner } =
             *node.stored();
-        let node =
-            Node { data, acl, czxid, mzxid, ctime, mtime, version, cversion, aversion, ephemeral_owner, pzxid };
+        let node = Node {
+            data,
+            acl,
+            czxid,
+            mzxid,
+            ctime,
+            mtime,
+            version,
+            cversion,
+            aversion,
+            ephemeral_owner,
+            pzxid,
+        };
         jute::encode_into(&mut self.bytes, &(if path == END { "" } else { path }, node));
     }
 
