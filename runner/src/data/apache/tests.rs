@@ -325,6 +325,9 @@ proptest! {
     ) {
         let (mut state, mut session, mut log) = (State::default(), SessionId(1), b"ZKLG\0\0\0\x02\0\0\0\0\0\0\0\0".to_vec());
         let label = label.min(acts.len() - 1) + 1;
+        // Without the paths nobody knows which parents lost a child while the snapshot was taken: then
+        // Apache's own recovery differs from what was (ZOOKEEPER-3145).
+        let pace = if logs_paths { pace } else { 0 };
         let mut acts = acts.into_iter();
         let mut next = 1;
         let mut step = |state: &mut State| {
