@@ -17,7 +17,8 @@ import zookeeper as zk  # noqa: E402
 RECORDED = pathlib.Path(__file__).resolve().parent / "recorded"
 
 ALONE = {}
-QUORUM = {"standaloneEnabled": "false", "reconfigEnabled": "true"}
+# The address of the client port stands in the server line then.
+QUORUM = {"clientPort": None, "clientPortAddress": None, "standaloneEnabled": "false", "reconfigEnabled": "true"}
 # Each with its settings.
 DIRECTORIES = {
     "plain": ALONE,
@@ -31,23 +32,23 @@ DIRECTORIES = {
 def record(name, settings, command, port):
     """A directory whose newest snapshot holds the first half, and whose log holds the second."""
     with tempfile.TemporaryDirectory() as home:
-        lines = [f"server.1=127.0.0.1:{port + 1}:{port + 2}:participant;{port}"] if settings is QUORUM else []
+        lines = [f"server.1=127.0.0.1:{port + 1}:{port + 2}:participant;127.0.0.1:{port}"] if settings is QUORUM else []
         server = zk.Server(home, command, port, settings, lines, myid=1)
         try:
             server.start().serving()
             one, two = zk.client(port), zk.client(port)
             zk.fill(one, two, "/first")
-            server.kill()
+            sessions = zk.leave(server, one, two)
             server.start().serving()
-            zk.wait_for("the sessions go on", lambda: one.connected and two.connected)
+            one, two = (zk.client(port, session) for session in sessions)
             zk.fill(one, two, "/second")
-            for path in ("/first/ephemerals/other", "/first/multi/e"):
-                one.delete(path)
+            one.delete("/first/ephemerals/other")
+            if settings is QUORUM:
+                one.reconfig(f"server.2=127.0.0.1:{port + 3}:{port + 4}:observer;127.0.0.1:{port + 5}", None, None)
             expected = {"nodes": zk.tree(one), "sessions": sorted([one.client_id[0], two.client_id[0]])}
+            zk.leave(server, one, two)
         finally:
             server.kill()
-        for client in (one, two):
-            client.stop()
         keep(server.data / "version-2", RECORDED / name / "version-2")
         zk.write_json(RECORDED / name / "expected.json", expected)
 
@@ -77,7 +78,7 @@ def main():
     """Records what the arguments name."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--classpath", required=True, help="the jars of Apache ZooKeeper 3.9 and what they need")
-    parser.add_argument("--port", type=int, default=24200, help="this one and the next two are used")
+    parser.add_argument("--port", type=int, default=24200, help="this one and the next five are used")
     parser.add_argument("names", nargs="*", help="which directories; all without a name")
     arguments = parser.parse_args()
     for name in arguments.names or DIRECTORIES:

@@ -9,6 +9,7 @@ import time
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException
+from kazoo.handlers.threading import KazooTimeoutError  # noqa: F401
 from kazoo.protocol.serialization import Create, Create2, long_struct
 from kazoo.retry import KazooRetry
 from kazoo.security import ACL, Id, make_acl, make_digest_acl
@@ -18,8 +19,6 @@ PATIENCE = 120
 # The password is `test`.
 SUPER_DIGEST = "super:D/InIHSb7yEEbrWz8b9l71RjZJU="
 SESSION_TIMEOUT = 40.0
-# What each server says of itself, and what each counts in its own way.
-OWN = ("/zookeeper/config",)
 
 
 def ask(port, word):
@@ -73,7 +72,7 @@ class Server:
             **(settings or {}),
         }
         self.config = self.home / "zoo.cfg"
-        self.config.write_text("".join(f"{key}={value}\n" for key, value in keys.items()) + "\n".join(lines) + "\n")
+        self.config.write_text("".join(f"{key}={value}\n" for key, value in keys.items() if value is not None) + "\n".join(lines) + "\n")
 
     def start(self):
         """Starts it and waits until it serves."""
@@ -125,8 +124,19 @@ def apache(classpath, java="java"):
     return [java, *quiet, "-cp", classpath, "org.apache.zookeeper.server.quorum.QuorumPeerMain", "{config}"]
 
 
-def client(port):
-    """A client that may do everything, and does not give up."""
+def leave(server, *clients):
+    """Kills the server. The sessions of its clients, which live on since nobody can be told of their end."""
+    sessions = [left.client_id for left in clients]
+    server.kill()
+    for left in clients:
+        wait_for("the client sees it", lambda left=left: not left.connected)
+        left.stop()
+        left.close()
+    return sessions
+
+
+def client(port, session=None):
+    """A client that may do everything, and does not give up. `session`: the one it goes on with."""
     retry = {"max_tries": -1, "delay": 0.05, "max_delay": 0.5}
     made = KazooClient(
         f"{HOST}:{port}",
@@ -134,8 +144,10 @@ def client(port):
         connection_retry=KazooRetry(**retry),
         command_retry=KazooRetry(**retry),
         auth_data=[("digest", "super:test")],
+        client_id=session,
     )
     made.start(timeout=PATIENCE)
+    assert session is None or made.client_id[0] == session[0], "the session did not go on"
     return made
 
 
@@ -239,9 +251,12 @@ def tree(zookeeper):
             data, stat = data.get(timeout=PATIENCE)
             acls = [[acl.perms, acl.id.scheme, acl.id.id] for acl in acls.get(timeout=PATIENCE)[0]]
             nodes[path] = {"data": None if data is None else data.hex(), "acl": acls, "stat": list(stat)}
-            if path in OWN or path.endswith("/zookeeper_stats"):
+            if path.endswith("/zookeeper_stats"):
                 # Data and their length are the server's own figures.
                 nodes[path] = {"acl": acls, "stat": [*stat[:8], *stat[9:]]}
+            if path == "/zookeeper/config":
+                # Each server writes it anew at its start.
+                nodes[path] = {"acl": acls}
             below = "" if path == "/" else path
             paths += [f"{below}/{child}" for child in children.get(timeout=PATIENCE)]
     return dict(sorted(nodes.items()))

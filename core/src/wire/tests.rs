@@ -322,3 +322,20 @@ fn null_names_in_access_control_lists_are_those_of_nobody() {
     // Other formats carry them too.
     assert_eq!(crate::codec::decode(&crate::codec::encode(&expected)), Ok(expected));
 }
+
+#[test]
+fn the_end_of_a_session_is_read_with_and_without_its_paths_and_a_digest() {
+    let origin = Origin { server: ServerId(1), boot: 0, client: 0, number: 0 };
+    let header = "0000000000000007 00000003 0000000100000002 0000000000000004 fffffff5";
+    let (none, some) = ("", "00000001 00000002 2f61");
+    for (paths, expected) in [(none, &[][..]), ("00000000", &[]), (some, &["/a"])] {
+        for (digest, value) in [("", None), ("00000002 0000000000000005", Some(5))] {
+            let bytes = hex(&[header, paths, digest].concat());
+            let Transaction { change, digest, zxid, session, .. } =
+                Transaction::decode_entry(origin, &bytes).unwrap();
+            let paths = expected.iter().map(|path| String::from(*path)).collect();
+            assert_eq!((change, digest), (Change::CloseSession { paths }, value), "{bytes:?}");
+            assert_eq!((zxid, session), (Zxid(0x1_0000_0002), SessionId(7)));
+        }
+    }
+}

@@ -39,6 +39,9 @@ pub(super) fn start(file: &Path) -> Done {
         Err(why) => {
             println!("FAILED TO START");
             eprintln!("{why}");
+            if let Some(offer) = super::data::import_offer(&settings, file) {
+                eprintln!("{offer}");
+            }
             Err(ExitCode::FAILURE)
         }
     }

@@ -10,7 +10,7 @@ use super::{Done, load};
 use crate::data::dump::{Dump, DumpError};
 use crate::data::ours::{self, Place};
 use crate::data::{DataError, Image, apache, verify};
-use crate::disk::APACHE_SUBDIRECTORY;
+use crate::disk::only_apache;
 use crate::zoo_cfg::Settings;
 
 #[derive(Subcommand)]
@@ -158,15 +158,15 @@ pub(super) fn run(verb: Verb) -> Done {
     }
 }
 
-/// What imports the data that a server found instead of its own.
-pub(super) fn import_command(settings: &Settings, zoo_cfg: &Path) -> String {
-    let (data, log) = (settings.data_directory.display(), settings.log_directory.display());
-    let from_log = if settings.log_directory == settings.data_directory {
-        String::new()
-    } else {
-        format!(" --from-log {log}")
-    };
-    format!("zabrus import --from {data}{from_log} --to {}", zoo_cfg.display())
+/// What to do about a directory that holds Apache ZooKeeper's data and none of ours.
+pub(super) fn import_offer(settings: &Settings, zoo_cfg: &Path) -> Option<String> {
+    let Settings { data_directory: data, log_directory: log, .. } = settings;
+    only_apache(data).or_else(|| only_apache(log))?;
+    let from_log = if log == data { String::new() } else { format!(" --from-log {}", log.display()) };
+    let (data, zoo_cfg) = (data.display(), zoo_cfg.display());
+    Some(format!(
+        "to take over Apache ZooKeeper's data: zabrus import --from {data}{from_log} --to {zoo_cfg}"
+    ))
 }
 
 fn done<T>(result: Result<T, DataError>) -> Result<T, ExitCode> {
@@ -201,8 +201,7 @@ fn found(image: &Image, place: &Place) -> Done {
 
 fn check(path: &Path) -> Done {
     let place = place(path)?;
-    let has_own = ours::exists(&place);
-    if !has_own && place.data.join(APACHE_SUBDIRECTORY).is_dir() {
+    if only_apache(&place.data).is_some() {
         println!("Data of Apache ZooKeeper; an import would read this:");
         show(&done(apache::read(&place.data, &place.log, false))?);
         return Ok(());

@@ -10,8 +10,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::{Done, load};
-use crate::disk::OpenError;
-use crate::node::{Node, Notice, Notices, StartError};
+use crate::node::{Node, Notice, Notices};
 use crate::operator;
 use crate::zoo_cfg::HostPort;
 
@@ -34,11 +33,11 @@ pub(super) fn serve(file: &Path, json: bool, with_parent: bool) -> Done {
         tracing::error!("this server cannot run: {error}");
         ExitCode::FAILURE
     };
+    let offer = super::data::import_offer(&settings, file);
     let node = Node::start(Arc::clone(&settings)).map_err(|error| {
         let code = complain(&error);
-        if matches!(error, StartError::Directory(OpenError::Apache(_))) {
-            let import = super::data::import_command(&settings, file);
-            tracing::error!("to take over its data, on every server: {import}");
+        if let Some(offer) = offer {
+            tracing::error!("{offer}");
         }
         code
     })?;

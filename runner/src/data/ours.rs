@@ -14,7 +14,7 @@ use zabrus_core::wire::Transaction;
 use zabrus_core::{Bytes, Config};
 
 use super::{At, DataError, Image, hexadecimal, is_in_use, publish};
-use crate::disk::{Contents, DataDirectory, SUBDIRECTORY};
+use crate::disk::{Contents, DataDirectory, SUBDIRECTORY, is_same};
 use crate::node::StartError;
 
 const EPOCHS: &str = "epochs";
@@ -93,7 +93,7 @@ pub(crate) fn read(place: &Place, force: bool) -> Result<Image, DataError> {
     let (_, mut recovered) = look(place)?;
     let fails = |what: String| DataError::new(&place.data, what);
     let (position, state) = replayed(&mut recovered).map_err(fails)?;
-    let Recovered { epochs, mut findings, .. } = recovered;
+    let Recovered { epochs, findings, .. } = recovered;
     if epochs.standing != Standing::Sound && !force {
         let found = findings.into_iter().map(|finding| format!("\n{finding}")).collect::<String>();
         let advice = "take another server's data, or --force";
@@ -104,7 +104,6 @@ pub(crate) fn read(place: &Place, force: bool) -> Result<Image, DataError> {
     if position.zxid == Zxid::ZERO {
         return Err(fails("there is nothing in it: no transaction was ever made".into()));
     }
-    findings.retain(|_| force);
     let Epochs { accepted_epoch, current_epoch, .. } = epochs;
     Ok(Image { position, state, accepted_epoch, current_epoch, notes: findings })
 }
@@ -113,8 +112,11 @@ pub(crate) fn read(place: &Place, force: bool) -> Result<Image, DataError> {
 pub(crate) fn write(image: &Image, place: &Place) -> Result<PathBuf, DataError> {
     let Place { data, log, config } = place;
     let target = |parent: &Path| parent.join(SUBDIRECTORY);
-    for parent in [data, log] {
-        fs::create_dir_all(parent).at(parent)?;
+    fs::create_dir_all(data).at(data)?;
+    fs::create_dir_all(log).at(log)?;
+    // The log's first: without the epochs beside the snapshot no server trusts it.
+    let parents = if is_same(data, log) { vec![data] } else { vec![log, data] };
+    for &parent in &parents {
         if is_in_use(&target(parent)) {
             return Err(DataError::new(&target(parent), IN_USE));
         }
@@ -128,14 +130,11 @@ pub(crate) fn write(image: &Image, place: &Place) -> Result<PathBuf, DataError> 
     };
     // All is made in another place: what was interrupted is not taken for data.
     let staging = |parent: &Path| parent.join(format!("{SUBDIRECTORY}.unfinished"));
-    for parent in [data, log].map(|parent| staging(parent)) {
+    for parent in parents.iter().map(|parent| staging(parent)) {
         if parent.exists() {
             fs::remove_dir_all(&parent).at(&parent)?;
         }
         fs::create_dir(&parent).at(&parent)?;
-        if data == log {
-            break;
-        }
     }
     let opened = DataDirectory::open(&staging(data), &staging(log), true);
     let mut directory = opened.map_err(|error| DataError::new(data, error))?;
@@ -143,8 +142,7 @@ pub(crate) fn write(image: &Image, place: &Place) -> Result<PathBuf, DataError> 
         directory.execute(&operation).at(data)?;
     }
     drop(directory);
-    // The epochs come last: without them no server trusts a log.
-    for parent in if data == log { vec![data] } else { vec![log, data] } {
+    for parent in parents {
         publish(&target(&staging(parent)), &target(parent))?;
         fs::remove_dir(staging(parent)).at(parent)?;
     }
@@ -187,9 +185,4 @@ pub(crate) fn open_backup(file: &Path) -> Result<Image, DataError> {
     let (position, state) = read.ok_or_else(|| DataError::new(file, "it is no backup, or damaged"))?;
     let epoch: Epoch = position.zxid.epoch();
     Ok(Image { position, state, accepted_epoch: epoch, current_epoch: epoch, notes: Vec::new() })
-}
-
-/// Whether the server has any data of ours.
-pub(crate) fn exists(place: &Place) -> bool {
-    is_in_use(&place.data.join(SUBDIRECTORY))
 }

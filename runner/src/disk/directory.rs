@@ -129,7 +129,15 @@ fn list(directory: &Path) -> io::Result<Vec<(FileName, u64)>> {
     Ok(files)
 }
 
-fn is_same(one: &Path, two: &Path) -> bool {
+/// Apache ZooKeeper's files in a directory that has none of ours.
+pub(crate) fn only_apache(directory: &Path) -> Option<PathBuf> {
+    let apache = directory.join(APACHE_SUBDIRECTORY);
+    let has_files = fs::read_dir(&apache).is_ok_and(|mut files| files.next().is_some());
+    (has_files && !directory.join(SUBDIRECTORY).exists()).then_some(apache)
+}
+
+/// Whether both are names of one directory.
+pub(crate) fn is_same(one: &Path, two: &Path) -> bool {
     one == two || matches!((fs::canonicalize(one), fs::canonicalize(two)), (Ok(one), Ok(two)) if one == two)
 }
 
@@ -166,12 +174,8 @@ impl Contents {
 impl DataDirectory {
     /// Makes the directories if they are not there, and locks them.
     pub(crate) fn open(data: &Path, log: &Path, force_sync: bool) -> Result<Self, OpenError> {
-        for directory in [data, log] {
-            let apache = directory.join(APACHE_SUBDIRECTORY);
-            let has_files = fs::read_dir(&apache).is_ok_and(|mut files| files.next().is_some());
-            if has_files && !directory.join(SUBDIRECTORY).exists() {
-                return Err(OpenError::Apache(apache));
-            }
+        if let Some(apache) = [data, log].into_iter().find_map(only_apache) {
+            return Err(OpenError::Apache(apache));
         }
         let data_side = Side::open(data)?;
         let log = if is_same(data, log) { None } else { Some(Side::open(log)?) };

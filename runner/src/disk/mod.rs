@@ -19,7 +19,9 @@ use zabrus_core::storage::{DiskCompletion, DiskError, DiskOperation, FileOperati
 
 use crate::clock;
 use crate::figures::Summary;
-pub(crate) use directory::{APACHE_SUBDIRECTORY, Contents, DataDirectory, OpenError, SUBDIRECTORY};
+pub(crate) use directory::{
+    APACHE_SUBDIRECTORY, Contents, DataDirectory, OpenError, SUBDIRECTORY, is_same, only_apache,
+};
 
 /// What the directories hold, for the words `dirs` and `conf`, what waits for the disk, and how long it
 /// took.

@@ -7,6 +7,7 @@ mod load;
 mod network;
 mod operator;
 mod recorder;
+mod data;
 mod server;
 mod storm;
 mod verbs;

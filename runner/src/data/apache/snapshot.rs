@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use zabrus_core::Bytes;
 use zabrus_core::identity::Zxid;
 use zabrus_core::jute::{self, Decoder};
-use zabrus_core::state::{State, StateLoader, StoredStat};
+use zabrus_core::state::{self, State, StateLoader, StoredStat};
 use zabrus_core::wire::{Acl, Id, Permissions, SessionId};
 
 pub(crate) const MAGIC: [u8; 4] = *b"ZKSN";
@@ -20,6 +20,9 @@ const END: &str = "/";
 const SEAL_BYTES: usize = 13;
 /// A digest and its seal.
 const DIGEST_BYTES: usize = 20 + SEAL_BYTES;
+/// The last zxid and its seal.
+const LAST_ZXID_BYTES: usize = 8 + SEAL_BYTES;
+const BOTH_BYTES: usize = DIGEST_BYTES + LAST_ZXID_BYTES;
 
 /// A snapshot as it was loaded. It may be fuzzy: later transactions may be in it, in part.
 #[derive(Debug)]
@@ -104,11 +107,21 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Loaded, String> {
     }
     check_seal(bytes, &mut decoder)?;
     let mut digest = None;
-    // Besides these there may be the last zxid, of which the name says enough.
-    if decoder.remaining().len() >= DIGEST_BYTES {
+    // Both were added later, and can be switched off.
+    if matches!(decoder.remaining().len(), DIGEST_BYTES | BOTH_BYTES) {
         let (zxid, version, value): (i64, i32, i64) = decoder.read().map_err(ends_early)?;
-        digest = (version == DIGEST_VERSION).then_some((Zxid(zxid.cast_unsigned()), value.cast_unsigned()));
+        // A server that has applied nothing since its start writes zeros.
+        let is_there = version == DIGEST_VERSION && zxid != 0;
+        digest = is_there.then_some((Zxid(zxid.cast_unsigned()), value.cast_unsigned()));
         check_seal(bytes, &mut decoder)?;
+    }
+    if decoder.remaining().len() == LAST_ZXID_BYTES {
+        // Of a fuzzy snapshot it is too late; the name counts.
+        decoder.read::<i64>().map_err(ends_early)?;
+        check_seal(bytes, &mut decoder)?;
+    }
+    if !decoder.remaining().is_empty() {
+        return Err("the snapshot is damaged: it ends in something else".into());
     }
     Ok(Loaded { state: loader.finish()?, without_acl, digest })
 }
@@ -129,23 +142,48 @@ fn seal(bytes: &mut Vec<u8>) {
 
 /// The snapshot of a state after `zxid`.
 pub(crate) fn encode(state: &State, zxid: Zxid) -> Vec<u8> {
-    let mut bytes = MAGIC.to_vec();
-    jute::encode_into(&mut bytes, &(VERSION, DATABASE));
-    jute::encode_into(&mut bytes, &state.sessions().collect::<Vec<_>>());
-    let mut lists: BTreeMap<&[Acl], i64> = BTreeMap::new();
-    let open = open();
-    for (_, node) in state.nodes().filter(|(_, node)| node.acl() != open) {
-        let next = lists.len() as i64 + 1;
-        lists.entry(node.acl()).or_insert(next);
-    }
-    let table: Vec<_> = lists.iter().map(|(list, number)| (number, list)).collect();
-    jute::encode_into(&mut bytes, &table);
+    let mut writer = Writer::new(state);
     for (path, node) in state.nodes() {
-        let path = if path == END { "" } else { &path };
-        let acl = lists.get(node.acl()).copied().unwrap_or(OPEN);
+        writer.node(&path, node);
+    }
+    writer.finish(zxid, state.node_digest())
+}
+
+/// A snapshot that is being written.
+pub(super) struct Writer {
+    bytes: Vec<u8>,
+    lists: BTreeMap<Vec<Acl>, i64>,
+}
+
+impl Writer {
+    /// Begins with the sessions and access control lists of a state.
+    pub(super) fn new(state: &State) -> Self {
+        let mut writer = Self { bytes: MAGIC.to_vec(), lists: BTreeMap::from([(open(), OPEN)]) };
+        jute::encode_into(&mut writer.bytes, &(VERSION, DATABASE));
+        jute::encode_into(&mut writer.bytes, &state.sessions().collect::<Vec<_>>());
+        for (_, node) in state.nodes() {
+            writer.number(node.acl());
+        }
+        let table = writer.lists.iter().filter(|(_, number)| **number != OPEN);
+        let table: Vec<_> = table.map(|(list, number)| (number, list)).collect();
+        jute::encode_into(&mut writer.bytes, &table);
+        writer
+    }
+
+    /// The number of a list. They count from 1.
+    fn number(&mut self, list: &[Acl]) -> i64 {
+        let next = self.lists.len() as i64;
+        self.lists.get(list).copied().unwrap_or_else(|| {
+            self.lists.insert(list.to_vec(), next);
+            next
+        })
+    }
+
+    /// Adds a node, after its parent.
+    pub(super) fn node(&mut self, path: &str, node: state::Node<'_>) {
+        let (data, acl) = (node.data(), self.number(node.acl()));
         let StoredStat { czxid, mzxid, pzxid, ctime, mtime, version, cversion, aversion, ephemeral_owner } =
             *node.stored();
-        let data = node.data();
         let node = Node {
             data,
             acl,
@@ -159,12 +197,18 @@ pub(crate) fn encode(state: &State, zxid: Zxid) -> Vec<u8> {
             ephemeral_owner,
             pzxid,
         };
-        jute::encode_into(&mut bytes, &(path, node));
+        jute::encode_into(&mut self.bytes, &(if path == END { "" } else { path }, node));
     }
-    jute::encode_into(&mut bytes, END);
-    seal(&mut bytes);
-    let digest = state.node_digest().cast_signed();
-    jute::encode_into(&mut bytes, &(zxid.0.cast_signed(), DIGEST_VERSION, digest));
-    seal(&mut bytes);
-    bytes
+
+    /// The bytes. `digest` is that of the tree after `zxid`.
+    pub(super) fn finish(mut self, zxid: Zxid, digest: u64) -> Vec<u8> {
+        jute::encode_into(&mut self.bytes, END);
+        seal(&mut self.bytes);
+        let (zxid, digest) = (zxid.0.cast_signed(), digest.cast_signed());
+        jute::encode_into(&mut self.bytes, &(zxid, DIGEST_VERSION, digest));
+        seal(&mut self.bytes);
+        jute::encode_into(&mut self.bytes, &zxid);
+        seal(&mut self.bytes);
+        self.bytes
+    }
 }
