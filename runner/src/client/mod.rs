@@ -179,7 +179,7 @@ impl Client {
             }
             _ => self.start(OpCode::Create, Some(path), &create, Effect::Nothing),
         };
-        Ok(self.shared.session().address().to_client(&pending.wait()?))
+        Ok(self.to_client(&pending.wait()?))
     }
 
     /// Deletes a node that has this version, -1 for any.
@@ -251,8 +251,7 @@ impl Client {
     /// The session's own ephemeral nodes at or below a path, sorted.
     pub(crate) fn ephemerals(&self, path: &str) -> Result<Vec<String>, Error> {
         let paths: Vec<String> = self.ask_about(OpCode::GetEphemerals, path)?;
-        let mut paths: Vec<_> =
-            paths.iter().map(|path| self.shared.session().address().to_client(path)).collect();
+        let mut paths: Vec<_> = paths.iter().map(|path| self.to_client(path)).collect();
         paths.sort();
         Ok(paths)
     }
@@ -322,6 +321,10 @@ impl Client {
 
     fn to_server(&self, path: &str) -> String {
         self.shared.session().address().to_server(path)
+    }
+
+    fn to_client(&self, path: &str) -> String {
+        self.shared.session().address().to_client(path)
     }
 
     fn start<T>(&self, op: OpCode, path: Option<&str>, body: &impl Serialize, effect: Effect) -> Pending<T> {
