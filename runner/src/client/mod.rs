@@ -3,9 +3,9 @@
 //! [`Client::open`] returns at once; a thread of its own finds a server, keeps the session alive, and looks
 //! for another server when the connection breaks: the session stays, identities are proved again, and
 //! watches are armed again with setWatches (client.md sections 3.5 and 9.5). Every method sends one
-//! request and waits for its answer. What was sent on a connection that broke fails with
-//! [`Error::CONNECTION_LOSS`], since nobody knows whether it was done. What was not sent yet waits: before
-//! the first connection until every server was tried, later for ten seconds.
+//! request and waits for its answer. A write that was sent on a connection that broke fails with
+//! [`Error::CONNECTION_LOSS`], since nobody knows whether it was done. A read is asked again. Before the first
+//! connection requests wait until every server was tried, later for ten seconds.
 //!
 //! | Place | What |
 //! |---|---|
@@ -334,8 +334,9 @@ impl Client {
     fn start_encoded<T>(&self, op: OpCode, path: Option<&str>, body: Vec<u8>, effect: Effect) -> Pending<T> {
         let (send, answer) = mpsc::channel();
         let path = path.map(str::to_owned);
-        let call = Call { op, body, path: path.clone(), effect, answer: send };
-        self.shared.session().call(clock::monotonic(), call);
+        let now = clock::monotonic();
+        let call = Call { op, body, path: path.clone(), effect, since: now, answer: send };
+        self.shared.session().call(now, call);
         self.shared.wake();
         Pending { answer, path, record: PhantomData }
     }

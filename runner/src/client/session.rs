@@ -71,7 +71,16 @@ pub(super) struct Call {
     /// The node, as the caller names it.
     pub(super) path: Option<String>,
     pub(super) effect: Effect,
+    /// Since when somebody waits.
+    pub(super) since: Instant,
     pub(super) answer: Sender<Answer>,
+}
+
+impl Call {
+    /// Whether it is done here if no server can be told.
+    fn is_local(&self) -> bool {
+        matches!(self.effect, Effect::Removes { locally: true, .. })
+    }
 }
 
 /// What the driver is to do, in this order.
@@ -119,8 +128,8 @@ pub(super) struct Session {
     last_zxid: i64,
     identities: Vec<Auth>,
     watches: Watches,
-    /// Requests that no server has seen, and since when.
-    unsent: VecDeque<(Instant, Call)>,
+    /// Requests that wait for a connection.
+    unsent: VecDeque<Call>,
     line: Option<Line>,
     outputs: VecDeque<Output>,
 }
@@ -239,35 +248,42 @@ impl Session {
         for (op, body) in self.watches.rearm(self.last_zxid) {
             self.send(now, request(xid::SET_WATCHES, op, &body));
         }
-        for (_, call) in std::mem::take(&mut self.unsent) {
+        for call in std::mem::take(&mut self.unsent) {
             self.call(now, call);
         }
         Ok(())
     }
 
-    /// The connection is no more. Nobody knows what became of the requests that were sent.
+    /// The connection is no more. Nobody knows what became of the writes that were sent. Reads are asked
+    /// again.
     pub(super) fn lost(&mut self) {
         let Some(line) = self.line.take() else { return };
         if line.greeted && self.state.is_alive() {
             self.state = State::Connecting;
             self.outputs.push_back(Output::Event(Event::of_link(Link::Disconnected)));
         }
+        let mut again = VecDeque::new();
         for (_, call) in line.waiting {
             if call.op == OpCode::CloseSession {
                 self.end(State::Closed, Link::Closed);
             }
-            self.fail(call);
+            if call.op.is_write() || !self.state.is_alive() || call.is_local() {
+                self.fail(call);
+            } else {
+                again.push_back(call);
+            }
         }
+        again.append(&mut self.unsent);
+        self.unsent = again;
     }
 
     /// Every server was tried in vain: what waits for its first connection, or for too long, fails.
     pub(super) fn nobody_there(&mut self, now: Instant) {
         let has_session = self.id != SessionId(0);
-        let is_patient = |since: &Instant| has_session && now.duration_since(*since) < PATIENCE;
-        while self.unsent.front().is_some_and(|(since, _)| !is_patient(since)) {
-            let (_, call) = self.unsent.pop_front().expect("there is one in front");
-            self.fail(call);
-        }
+        let is_patient = |call: &Call| has_session && now.duration_since(call.since) < PATIENCE;
+        let late;
+        (self.unsent, late) = std::mem::take(&mut self.unsent).into_iter().partition(is_patient);
+        late.into_iter().for_each(|call| self.fail(call));
     }
 
     /// Asks something, now or as soon as there is a connection.
@@ -284,7 +300,7 @@ impl Session {
             self.end(State::Closed, Link::Closed);
             self.fail(call);
         } else {
-            self.unsent.push_back((now, call));
+            self.unsent.push_back(call);
         }
     }
 
@@ -394,7 +410,7 @@ impl Session {
         let mut result = Err(Error::Keeper { code, path: call.path.clone() });
         if call.op == OpCode::CloseSession {
             result = Ok(Vec::new());
-        } else if matches!(call.effect, Effect::Removes { locally: true, .. }) {
+        } else if call.is_local() {
             self.remove_watches(&call);
             result = Ok(Vec::new());
         }
@@ -407,7 +423,7 @@ impl Session {
         }
         self.state = state;
         self.outputs.push_back(Output::Event(Event::of_link(link)));
-        for (_, call) in std::mem::take(&mut self.unsent) {
+        for call in std::mem::take(&mut self.unsent) {
             self.fail(call);
         }
     }

@@ -31,6 +31,9 @@ const WRONG_USAGE: u8 = 2;
 /// As zkCli, and as every shell.
 const COMMAND_NOT_FOUND: u8 = 127;
 
+/// How long somebody at a terminal waits for the first prompt.
+const FIRST_GLANCE: Duration = Duration::from_secs(1);
+
 /// How many lines `history` shows besides its own.
 const HISTORY_SHOWN: usize = 10;
 
@@ -134,9 +137,14 @@ pub(super) fn run(arguments: &Arguments) -> Done {
     } else if is_interactive {
         shell.converse().map_err(|error| complain(1, &error))?;
     } else {
-        let lines = io::stdin().lock().lines();
-        for line in lines.map_while(Result::ok) {
-            shell.line(&line);
+        for line in io::stdin().lock().lines() {
+            match line {
+                Ok(line) => shell.line(&line),
+                Err(error) => {
+                    shell.conclude(Err(Failure::new(format!("standard input: {error}"))));
+                    break;
+                }
+            }
             if shell.ended {
                 break;
             }
@@ -161,7 +169,13 @@ fn connect(settings: &Settings, servers: &str, screen: &Arc<Screen>) -> Result<C
     };
     let failed = |error: io::Error| Failure::new(error.to_string());
     let client = Client::open(address, settings.timeout, settings.read_only, listen).map_err(failed)?;
-    if settings.waits && connected.recv_timeout(settings.timeout).is_err() {
+    let patience = match screen.usage() {
+        _ if settings.waits => settings.timeout,
+        // So that the first prompt tells that there is a connection.
+        Use::Interactive => FIRST_GLANCE,
+        Use::Program => Duration::ZERO,
+    };
+    if connected.recv_timeout(patience).is_err() && settings.waits {
         client.close();
         return Err(Error::Keeper { code: Error::CONNECTION_LOSS, path: None }.into());
     }
@@ -266,7 +280,11 @@ impl Shell {
             if words[0] == "help" {
                 return Ok(help());
             }
-            let message = format!("{}\nCommand not found: Command not found {}", command::usage(), words[0]);
+            let not_found = format!("Command not found: Command not found {}", words[0]);
+            let message = match self.screen.usage() {
+                Use::Interactive => format!("{not_found} (`help` lists the commands)"),
+                Use::Program => format!("{}\n{not_found}", command::usage()),
+            };
             return Err(Failure { exit_code: COMMAND_NOT_FOUND, ..Failure::new(message) });
         };
         let Some(run) = command.run else { return self.of_shell(command, words) };

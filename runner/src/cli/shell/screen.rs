@@ -45,6 +45,10 @@ impl Screen {
         }
     }
 
+    pub(super) fn usage(&self) -> Use {
+        self.usage
+    }
+
     /// From now on this prints what comes while somebody types.
     pub(super) fn print_with(&self, printer: Box<dyn ExternalPrinter + Send>) {
         *self.printer.lock().unwrap_or_else(PoisonError::into_inner) = Some(printer);

@@ -57,7 +57,7 @@ impl Script {
 
     fn call(&mut self, op: OpCode, effect: Effect) -> Receiver<Answer> {
         let (answer, received) = mpsc::channel();
-        let call = Call { op, body: Vec::new(), path: Some("/a".into()), effect, answer };
+        let call = Call { op, body: Vec::new(), path: Some("/a".into()), effect, since: self.now, answer };
         self.session.call(self.now, call);
         received
     }
@@ -121,12 +121,18 @@ fn a_new_connection_keeps_the_session_and_proves_arms_and_asks_in_this_order() {
 }
 
 #[test]
-fn what_was_sent_on_a_connection_that_broke_is_lost() {
+fn of_what_was_sent_on_a_connection_that_broke_writes_are_lost_and_reads_are_asked_again() {
     let mut script = Script::established();
-    let answer = script.call(OpCode::Create, Effect::Nothing);
+    let read = script.call(OpCode::Exists, Effect::Nothing);
+    let write = script.call(OpCode::Create, Effect::Nothing);
     script.lose();
+    script.call(OpCode::Sync, Effect::Nothing);
     script.frames();
-    assert_eq!(answer.try_recv(), failed(Error::CONNECTION_LOSS));
+    assert_eq!(write.try_recv(), failed(Error::CONNECTION_LOSS));
+    let sent = script.connect(7);
+    let expected = [(1, OpCode::Exists.code()), (2, OpCode::Sync.code())];
+    assert_eq!(sent.iter().map(|frame| header(frame)).collect::<Vec<_>>(), expected);
+    assert_eq!(read.try_recv(), Err(mpsc::TryRecvError::Empty));
 }
 
 #[test]
