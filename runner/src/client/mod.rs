@@ -9,13 +9,14 @@
 //!
 //! | Place | What |
 //! |---|---|
-//! | `mod.rs` | The requests. |
+//! | `mod.rs`, `call.rs` | The requests. |
 //! | `session.rs` | The session as a machine without I/O. |
 //! | `connection.rs` | The thread, its socket, and where to connect next. |
 //! | `watches.rs`, `event.rs` | What is watched, and what is told. |
 //! | `address.rs`, `path.rs`, `error.rs` | Connection strings, paths, refusals. |
 
 mod address;
+mod call;
 mod connection;
 mod error;
 mod event;
@@ -47,8 +48,9 @@ pub(crate) use event::{Event, Kind, Link};
 pub(crate) use session::State;
 pub(crate) use watches::WatcherType;
 
+use call::{Answer, Call, Effect};
 use connection::{Connection, Shared};
-use session::{Call, Effect, Session};
+use session::Session;
 use watches::Waits;
 
 /// The node that holds the ensemble's configuration, whatever the client's root is.
@@ -92,7 +94,7 @@ pub(crate) struct Client {
 /// An answer that is on its way.
 #[derive(Debug)]
 pub(crate) struct Pending<T> {
-    answer: Receiver<session::Answer>,
+    answer: Receiver<Answer>,
     path: Option<String>,
     record: PhantomData<T>,
 }

@@ -13,6 +13,7 @@ use zabrus_core::wire::{
 };
 
 use super::address::ConnectString;
+use super::call::{Answer, Call, Effect};
 use super::error::Error;
 use super::event::{Event, Kind, Link};
 use super::watches::{Waits, WatcherType, Watches};
@@ -44,42 +45,6 @@ impl State {
     /// Whether there may still be answers.
     pub(crate) fn is_alive(self) -> bool {
         !matches!(self, Self::Closed | Self::AuthFailed)
-    }
-}
-
-/// What becomes of a request.
-pub(super) type Answer = Result<Vec<u8>, Error>;
-
-/// What a good answer does to the watches.
-#[derive(Debug)]
-pub(super) enum Effect {
-    Nothing,
-    /// Arms one at this path on the wire.
-    Arms(Waits, String),
-    /// Takes those at the request's path away; with `locally` a broken connection does, too.
-    Removes {
-        which: WatcherType,
-        locally: bool,
-    },
-}
-
-/// A request, and who waits for the answer.
-#[derive(Debug)]
-pub(super) struct Call {
-    pub(super) op: OpCode,
-    pub(super) body: Vec<u8>,
-    /// The node, as the caller names it.
-    pub(super) path: Option<String>,
-    pub(super) effect: Effect,
-    /// Since when somebody waits.
-    pub(super) since: Instant,
-    pub(super) answer: Sender<Answer>,
-}
-
-impl Call {
-    /// Whether it is done here if no server can be told.
-    fn is_local(&self) -> bool {
-        matches!(self.effect, Effect::Removes { locally: true, .. })
     }
 }
 
@@ -289,7 +254,9 @@ impl Session {
     /// Asks something, now or as soon as there is a connection.
     pub(super) fn call(&mut self, now: Instant, call: Call) {
         if !self.state.is_alive() {
-            self.fail(call);
+            // The driver may have gone, so nobody else would do it.
+            let answer = self.no_answer(&call);
+            call.answer_now(answer);
         } else if let Some(line) = self.line.as_mut().filter(|line| line.greeted) {
             line.last_xid = line.last_xid.checked_add(1).unwrap_or(1);
             let frame = request(line.last_xid, call.op, &call.body);
@@ -298,7 +265,7 @@ impl Session {
         } else if call.op == OpCode::CloseSession {
             // Without a connection there is nobody to say goodbye to.
             self.end(State::Closed, Link::Closed);
-            self.fail(call);
+            call.answer_now(Ok(Vec::new()));
         } else {
             self.unsent.push_back(call);
         }
@@ -402,19 +369,28 @@ impl Session {
 
     /// Answers that there will be no answer.
     fn fail(&mut self, call: Call) {
+        let mut answer = self.no_answer(&call);
+        if call.is_local() {
+            self.remove_watches(&call);
+            answer = Ok(Vec::new());
+        }
+        self.outputs.push_back(Output::Answer(call.answer, answer));
+    }
+
+    fn no_answer(&self, call: &Call) -> Answer {
         let code = match self.state {
+            _ if call.op == OpCode::CloseSession => return Ok(Vec::new()),
             State::AuthFailed => Error::AUTH_FAILED,
             State::Closed => Error::SESSION_EXPIRED,
             _ => Error::CONNECTION_LOSS,
         };
-        let mut result = Err(Error::Keeper { code, path: call.path.clone() });
-        if call.op == OpCode::CloseSession {
-            result = Ok(Vec::new());
-        } else if call.is_local() {
-            self.remove_watches(&call);
-            result = Ok(Vec::new());
-        }
-        self.outputs.push_back(Output::Answer(call.answer, result));
+        Err(Error::Keeper { code, path: call.path.clone() })
+    }
+
+    /// The driver ends, and with it the session.
+    pub(super) fn stop(&mut self) {
+        self.lost();
+        self.end(State::Closed, Link::Closed);
     }
 
     fn end(&mut self, state: State, link: Link) {

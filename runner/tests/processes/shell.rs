@@ -125,13 +125,13 @@ fn a_pipe_ends_with_the_exit_code_of_its_last_command() {
 fn a_root_in_the_connection_string_stands_before_every_path() {
     let cluster = Cluster::started(1, 0);
     let servers = local(cluster.servers[0].port);
-    shell(&servers, &["create", "/root"], "");
+    shell(&servers, &["create", "/base"], "");
     let (code, out, err) =
-        shell(&format!("{servers}/root"), &[], "create -s /a- x\nls /\nls -w /\ncreate /b\n");
+        shell(&format!("{servers}/base"), &[], "create -s /a- x\nls /\nls -w /\ncreate /b\n");
     let event = "WatchedEvent state:SyncConnected type:NodeChildrenChanged path:/ zxid:";
     assert_eq!((code, err.as_str()), (Some(0), "Created /a-0000000000\nCreated /b\n"));
     assert!(out.starts_with("[a-0000000000]\n[a-0000000000]\n\nWATCHER::\n") && out.contains(event), "{out}");
-    assert_eq!(shell(&servers, &["ls", "/root"], "").1, "[a-0000000000, b]\n");
+    assert_eq!(shell(&servers, &["ls", "/base"], "").1, "[a-0000000000, b]\n");
 }
 
 #[test]
