@@ -106,6 +106,14 @@ fn one_command_prints_its_result_alone_and_its_exit_code_says_how_it_went() {
     let (code, out, err) = once(&["--json", "delete", "-v", "5", "/a"]);
     let refusal = r#"{"error":{"code":-103,"message":"version No is not valid : /a","name":"BadVersion"}}"#;
     assert_eq!((code, out.trim_end(), err.as_str()), (Some(1), refusal, ""));
+    let (_, out, _) = shell(&servers, &["--json"], "get -w /a\nset /a z\nconnect :\nls /\n");
+    let lines: Vec<_> = out.lines().skip(1).collect();
+    let event = r#"{"event":{"path":"/a","state":"SyncConnected","type":"NodeDataChanged","zxid":"#;
+    assert!(lines[0].starts_with(event) && lines[1].contains(r#""version":1"#), "{lines:?}");
+    assert!(
+        lines[2].contains("is no address of a server") && lines[3].contains(r#"["a","zookeeper"]"#),
+        "{lines:?}"
+    );
     assert_eq!(once(&["create", "-e", "/e"]).0, Some(0));
     assert_eq!(once(&["ls", "/"]).1, "[a, zookeeper]\n", "the session ends with the command");
 }

@@ -120,8 +120,7 @@ pub(super) fn run(arguments: &Arguments) -> Done {
     let usage = if is_interactive { Use::Interactive } else { Use::Program };
     let screen = Arc::new(Screen::new(usage, settings.json));
     screen.remark(&format!("Connecting to {}", settings.servers));
-    let client = connect(&settings, &settings.servers, &screen);
-    let client = match client {
+    let client = match address(&settings.servers).and_then(|servers| connect(&settings, servers, &screen)) {
         Ok(client) => Rc::new(RefCell::new(client)),
         Err(failure) => {
             screen.failure(&failure);
@@ -154,10 +153,13 @@ pub(super) fn run(arguments: &Arguments) -> Done {
     if shell.exit_code == 0 { Ok(()) } else { Err(ExitCode::from(shell.exit_code)) }
 }
 
-/// A session, whose events go to the screen.
-fn connect(settings: &Settings, servers: &str, screen: &Arc<Screen>) -> Result<Client, Failure> {
+fn address(servers: &str) -> Result<ConnectString, Failure> {
     let wrong = |error: Error| Failure { exit_code: WRONG_USAGE, ..Failure::new(error.to_string()) };
-    let address = ConnectString::parse(servers).map_err(wrong)?;
+    ConnectString::parse(servers).map_err(wrong)
+}
+
+/// A session, whose events go to the screen.
+fn connect(settings: &Settings, servers: ConnectString, screen: &Arc<Screen>) -> Result<Client, Failure> {
     let (send, connected) = mpsc::channel();
     let listener = Arc::clone(screen);
     let listen = move |event: Event| {
@@ -168,7 +170,7 @@ fn connect(settings: &Settings, servers: &str, screen: &Arc<Screen>) -> Result<C
         listener.event(&event);
     };
     let failed = |error: io::Error| Failure::new(error.to_string());
-    let client = Client::open(address, settings.timeout, settings.read_only, listen).map_err(failed)?;
+    let client = Client::open(servers, settings.timeout, settings.read_only, listen).map_err(failed)?;
     let patience = match screen.usage() {
         _ if settings.waits => settings.timeout,
         // So that the first prompt tells that there is a connection.
@@ -304,10 +306,11 @@ impl Shell {
             "close" => self.client.borrow().close(),
             "connect" => {
                 let servers = argument.unwrap_or(&self.servers).to_owned();
+                let address = address(&servers)?;
                 self.client.borrow().close();
-                let client = connect(&self.settings, &servers, &self.screen)?;
-                self.client.replace(client);
                 self.servers = servers;
+                let client = connect(&self.settings, address, &self.screen)?;
+                self.client.replace(client);
             }
             "history" => {
                 let first = self.history.len().saturating_sub(HISTORY_SHOWN + 1);
