@@ -69,7 +69,7 @@ impl<F: FnMut(Event)> Connection<F> {
     }
 
     /// Keeps the session until it ends.
-    pub(super) fn run(mut self) -> io::Result<()> {
+    pub(super) fn run(mut self) {
         while self.shared.session().state().is_alive() {
             let (host, port) = self.servers[self.next].clone();
             self.next = (self.next + 1) % self.servers.len();
@@ -91,11 +91,22 @@ impl<F: FnMut(Event)> Connection<F> {
                 self.attempts = 0;
                 self.shared.session().nobody_there(clock::monotonic());
                 self.carry_out(None);
-                self.poll.poll(&mut Events::with_capacity(1), Some(self.pause))?;
+                if self.wait(&mut Events::with_capacity(1), Some(self.pause)).is_err() {
+                    break;
+                }
                 self.pause = (self.pause * 2).min(LAST_PAUSE);
             }
         }
-        Ok(())
+        self.shared.session().stop();
+        self.carry_out(None);
+    }
+
+    /// Until the socket is ready, somebody has a request, or so much time has passed.
+    fn wait(&mut self, events: &mut Events, span: Option<Duration>) -> io::Result<()> {
+        match self.poll.poll(events, span) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn serve(&mut self, stream: TcpStream) -> Result<(), Broken> {
@@ -122,11 +133,8 @@ impl<F: FnMut(Event)> Connection<F> {
             channel.flush().map_err(broken)?;
             if turn.map_err(|_| Broken)? == Turn::Blocked {
                 let deadline = self.shared.session().deadline();
-                let wait = deadline.map(|deadline| deadline.saturating_duration_since(clock::monotonic()));
-                match self.poll.poll(&mut events, wait) {
-                    Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(Broken),
-                    _ => {}
-                }
+                let span = deadline.map(|deadline| deadline.saturating_duration_since(clock::monotonic()));
+                self.wait(&mut events, span).map_err(broken)?;
             }
         }
     }

@@ -3,19 +3,20 @@
 //! [`Client::open`] returns at once; a thread of its own finds a server, keeps the session alive, and looks
 //! for another server when the connection breaks: the session stays, identities are proved again, and
 //! watches are armed again with setWatches (client.md sections 3.5 and 9.5). Every method sends one
-//! request and waits for its answer. What was sent on a connection that broke fails with
-//! [`Error::CONNECTION_LOSS`], since nobody knows whether it was done. What was not sent yet waits: before
-//! the first connection until every server was tried, later for ten seconds.
+//! request and waits for its answer. A write that was sent on a connection that broke fails with
+//! [`Error::CONNECTION_LOSS`], since nobody knows whether it was done. A read is asked again. Before the first
+//! connection requests wait until every server was tried, later for ten seconds.
 //!
 //! | Place | What |
 //! |---|---|
-//! | `mod.rs` | The requests. |
+//! | `mod.rs`, `call.rs` | The requests. |
 //! | `session.rs` | The session as a machine without I/O. |
 //! | `connection.rs` | The thread, its socket, and where to connect next. |
 //! | `watches.rs`, `event.rs` | What is watched, and what is told. |
 //! | `address.rs`, `path.rs`, `error.rs` | Connection strings, paths, refusals. |
 
 mod address;
+mod call;
 mod connection;
 mod error;
 mod event;
@@ -47,8 +48,9 @@ pub(crate) use event::{Event, Kind, Link};
 pub(crate) use session::State;
 pub(crate) use watches::WatcherType;
 
+use call::{Answer, Call, Effect};
 use connection::{Connection, Shared};
-use session::{Call, Effect, Session};
+use session::Session;
 use watches::Waits;
 
 /// The node that holds the ensemble's configuration, whatever the client's root is.
@@ -92,7 +94,7 @@ pub(crate) struct Client {
 /// An answer that is on its way.
 #[derive(Debug)]
 pub(crate) struct Pending<T> {
-    answer: Receiver<session::Answer>,
+    answer: Receiver<Answer>,
     path: Option<String>,
     record: PhantomData<T>,
 }
@@ -179,7 +181,7 @@ impl Client {
             }
             _ => self.start(OpCode::Create, Some(path), &create, Effect::Nothing),
         };
-        Ok(self.shared.session().address().to_client(&pending.wait()?))
+        Ok(self.to_client(&pending.wait()?))
     }
 
     /// Deletes a node that has this version, -1 for any.
@@ -251,8 +253,7 @@ impl Client {
     /// The session's own ephemeral nodes at or below a path, sorted.
     pub(crate) fn ephemerals(&self, path: &str) -> Result<Vec<String>, Error> {
         let paths: Vec<String> = self.ask_about(OpCode::GetEphemerals, path)?;
-        let mut paths: Vec<_> =
-            paths.iter().map(|path| self.shared.session().address().to_client(path)).collect();
+        let mut paths: Vec<_> = paths.iter().map(|path| self.to_client(path)).collect();
         paths.sort();
         Ok(paths)
     }
@@ -324,6 +325,10 @@ impl Client {
         self.shared.session().address().to_server(path)
     }
 
+    fn to_client(&self, path: &str) -> String {
+        self.shared.session().address().to_client(path)
+    }
+
     fn start<T>(&self, op: OpCode, path: Option<&str>, body: &impl Serialize, effect: Effect) -> Pending<T> {
         self.start_encoded(op, path, jute::encode(body), effect)
     }
@@ -331,8 +336,9 @@ impl Client {
     fn start_encoded<T>(&self, op: OpCode, path: Option<&str>, body: Vec<u8>, effect: Effect) -> Pending<T> {
         let (send, answer) = mpsc::channel();
         let path = path.map(str::to_owned);
-        let call = Call { op, body, path: path.clone(), effect, answer: send };
-        self.shared.session().call(clock::monotonic(), call);
+        let now = clock::monotonic();
+        let call = Call { op, body, path: path.clone(), effect, since: now, answer: send };
+        self.shared.session().call(now, call);
         self.shared.wake();
         Pending { answer, path, record: PhantomData }
     }

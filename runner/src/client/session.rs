@@ -13,6 +13,7 @@ use zabrus_core::wire::{
 };
 
 use super::address::ConnectString;
+use super::call::{Answer, Call, Effect};
 use super::error::Error;
 use super::event::{Event, Kind, Link};
 use super::watches::{Waits, WatcherType, Watches};
@@ -45,33 +46,6 @@ impl State {
     pub(crate) fn is_alive(self) -> bool {
         !matches!(self, Self::Closed | Self::AuthFailed)
     }
-}
-
-/// What becomes of a request.
-pub(super) type Answer = Result<Vec<u8>, Error>;
-
-/// What a good answer does to the watches.
-#[derive(Debug)]
-pub(super) enum Effect {
-    Nothing,
-    /// Arms one at this path on the wire.
-    Arms(Waits, String),
-    /// Takes those at the request's path away; with `locally` a broken connection does, too.
-    Removes {
-        which: WatcherType,
-        locally: bool,
-    },
-}
-
-/// A request, and who waits for the answer.
-#[derive(Debug)]
-pub(super) struct Call {
-    pub(super) op: OpCode,
-    pub(super) body: Vec<u8>,
-    /// The node, as the caller names it.
-    pub(super) path: Option<String>,
-    pub(super) effect: Effect,
-    pub(super) answer: Sender<Answer>,
 }
 
 /// What the driver is to do, in this order.
@@ -119,8 +93,8 @@ pub(super) struct Session {
     last_zxid: i64,
     identities: Vec<Auth>,
     watches: Watches,
-    /// Requests that no server has seen, and since when.
-    unsent: VecDeque<(Instant, Call)>,
+    /// Requests that wait for a connection.
+    unsent: VecDeque<Call>,
     line: Option<Line>,
     outputs: VecDeque<Output>,
 }
@@ -239,41 +213,50 @@ impl Session {
         for (op, body) in self.watches.rearm(self.last_zxid) {
             self.send(now, request(xid::SET_WATCHES, op, &body));
         }
-        for (_, call) in std::mem::take(&mut self.unsent) {
+        for call in std::mem::take(&mut self.unsent) {
             self.call(now, call);
         }
         Ok(())
     }
 
-    /// The connection is no more. Nobody knows what became of the requests that were sent.
+    /// The connection is no more. Nobody knows what became of the writes that were sent. Reads are asked
+    /// again.
     pub(super) fn lost(&mut self) {
         let Some(line) = self.line.take() else { return };
         if line.greeted && self.state.is_alive() {
             self.state = State::Connecting;
             self.outputs.push_back(Output::Event(Event::of_link(Link::Disconnected)));
         }
+        let mut again = VecDeque::new();
         for (_, call) in line.waiting {
             if call.op == OpCode::CloseSession {
                 self.end(State::Closed, Link::Closed);
             }
-            self.fail(call);
+            if call.op.is_write() || !self.state.is_alive() || call.is_local() {
+                self.fail(call);
+            } else {
+                again.push_back(call);
+            }
         }
+        again.append(&mut self.unsent);
+        self.unsent = again;
     }
 
     /// Every server was tried in vain: what waits for its first connection, or for too long, fails.
     pub(super) fn nobody_there(&mut self, now: Instant) {
         let has_session = self.id != SessionId(0);
-        let is_patient = |since: &Instant| has_session && now.duration_since(*since) < PATIENCE;
-        while self.unsent.front().is_some_and(|(since, _)| !is_patient(since)) {
-            let (_, call) = self.unsent.pop_front().expect("there is one in front");
-            self.fail(call);
-        }
+        let is_patient = |call: &Call| has_session && now.duration_since(call.since) < PATIENCE;
+        let late;
+        (self.unsent, late) = std::mem::take(&mut self.unsent).into_iter().partition(is_patient);
+        late.into_iter().for_each(|call| self.fail(call));
     }
 
     /// Asks something, now or as soon as there is a connection.
     pub(super) fn call(&mut self, now: Instant, call: Call) {
         if !self.state.is_alive() {
-            self.fail(call);
+            // The driver may have gone, so nobody else would do it.
+            let answer = self.no_answer(&call);
+            call.answer_now(answer);
         } else if let Some(line) = self.line.as_mut().filter(|line| line.greeted) {
             line.last_xid = line.last_xid.checked_add(1).unwrap_or(1);
             let frame = request(line.last_xid, call.op, &call.body);
@@ -282,9 +265,9 @@ impl Session {
         } else if call.op == OpCode::CloseSession {
             // Without a connection there is nobody to say goodbye to.
             self.end(State::Closed, Link::Closed);
-            self.fail(call);
+            call.answer_now(Ok(Vec::new()));
         } else {
-            self.unsent.push_back((now, call));
+            self.unsent.push_back(call);
         }
     }
 
@@ -386,19 +369,28 @@ impl Session {
 
     /// Answers that there will be no answer.
     fn fail(&mut self, call: Call) {
+        let mut answer = self.no_answer(&call);
+        if call.is_local() {
+            self.remove_watches(&call);
+            answer = Ok(Vec::new());
+        }
+        self.outputs.push_back(Output::Answer(call.answer, answer));
+    }
+
+    fn no_answer(&self, call: &Call) -> Answer {
         let code = match self.state {
+            _ if call.op == OpCode::CloseSession => return Ok(Vec::new()),
             State::AuthFailed => Error::AUTH_FAILED,
             State::Closed => Error::SESSION_EXPIRED,
             _ => Error::CONNECTION_LOSS,
         };
-        let mut result = Err(Error::Keeper { code, path: call.path.clone() });
-        if call.op == OpCode::CloseSession {
-            result = Ok(Vec::new());
-        } else if matches!(call.effect, Effect::Removes { locally: true, .. }) {
-            self.remove_watches(&call);
-            result = Ok(Vec::new());
-        }
-        self.outputs.push_back(Output::Answer(call.answer, result));
+        Err(Error::Keeper { code, path: call.path.clone() })
+    }
+
+    /// The driver ends, and with it the session.
+    pub(super) fn stop(&mut self) {
+        self.lost();
+        self.end(State::Closed, Link::Closed);
     }
 
     fn end(&mut self, state: State, link: Link) {
@@ -407,7 +399,7 @@ impl Session {
         }
         self.state = state;
         self.outputs.push_back(Output::Event(Event::of_link(link)));
-        for (_, call) in std::mem::take(&mut self.unsent) {
+        for call in std::mem::take(&mut self.unsent) {
             self.fail(call);
         }
     }

@@ -10,4 +10,5 @@ mod recorder;
 mod data;
 mod server;
 mod storm;
+mod shell;
 mod verbs;

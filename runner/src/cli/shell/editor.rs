@@ -1,7 +1,7 @@
 //! The line that somebody types: editing, history, completion.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
-use std::fs;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -12,7 +12,6 @@ use rustyline::hint::Hinter;
 use rustyline::history::FileHistory;
 use rustyline::validate::Validator;
 use rustyline::{CompletionType, Config, Context, Editor, Helper};
-use std::borrow::Cow;
 
 use super::command::COMMANDS;
 use super::screen::{Screen, painted};
@@ -42,7 +41,6 @@ impl Terminal {
     pub(super) fn open(client: Rc<RefCell<Client>>, screen: &Screen) -> rustyline::Result<Self> {
         let config = Config::builder()
             .completion_type(CompletionType::List)
-            .auto_add_history(true)
             .history_ignore_space(true)
             .max_history_size(HISTORY_LINES)?
             .build();
@@ -62,19 +60,24 @@ impl Terminal {
 
     pub(super) fn read(&mut self, prompt: &str) -> Input {
         match self.editor.readline(prompt) {
-            Ok(line) => Input::Line(line),
+            Ok(line) => {
+                // Passwords are nothing to keep.
+                if !line.trim_start().starts_with("addauth") {
+                    // A line that cannot be kept can still be done.
+                    let _ = self.editor.add_history_entry(&line);
+                }
+                Input::Line(line)
+            }
             Err(ReadlineError::Interrupted) => Input::Nothing,
             Err(_) => Input::End,
         }
     }
 
-    /// Keeps the history, for its owner alone: passwords are typed here, too.
+    /// Keeps the history, for its owner alone.
     pub(super) fn keep_history(&mut self) {
-        use std::os::unix::fs::PermissionsExt;
-        let Some(file) = &self.history else { return };
-        // A home that is read-only is no reason to complain at the end of the day.
-        if self.editor.save_history(file).is_ok() {
-            let _ = fs::set_permissions(file, fs::Permissions::from_mode(0o600));
+        if let Some(file) = &self.history {
+            // A home that is read-only is no reason to complain at the end of the day.
+            let _ = self.editor.save_history(file);
         }
     }
 }
@@ -115,7 +118,7 @@ fn complete(line: &str, children: impl Fn(&str) -> Vec<String>) -> (usize, Vec<S
         return (start, matching.map(|name| format!("{parent}/{name}")).collect());
     }
     let is_first = line[..start].trim().is_empty();
-    let names = COMMANDS.iter().map(|command| command.name);
+    let names = COMMANDS.iter().map(|command| command.name).chain(["help"]);
     (start, names.filter(|name| is_first && name.starts_with(word)).map(str::to_owned).collect())
 }
 
@@ -148,7 +151,7 @@ mod tests {
     #[test]
     fn the_first_word_becomes_a_command() {
         assert_eq!(completed("getA"), (0, vec!["getAcl".into(), "getAllChildrenNumber".into()]));
-        assert_eq!(completed("  hist"), (2, vec!["history".into()]));
+        assert_eq!(completed("  h"), (2, vec!["history".into(), "help".into()]));
         assert_eq!(completed("ls hist"), (3, Vec::new()));
     }
 

@@ -31,6 +31,9 @@ const WRONG_USAGE: u8 = 2;
 /// As zkCli, and as every shell.
 const COMMAND_NOT_FOUND: u8 = 127;
 
+/// How long somebody at a terminal waits for the first prompt.
+const FIRST_GLANCE: Duration = Duration::from_secs(1);
+
 /// How many lines `history` shows besides its own.
 const HISTORY_SHOWN: usize = 10;
 
@@ -117,8 +120,7 @@ pub(super) fn run(arguments: &Arguments) -> Done {
     let usage = if is_interactive { Use::Interactive } else { Use::Program };
     let screen = Arc::new(Screen::new(usage, settings.json));
     screen.remark(&format!("Connecting to {}", settings.servers));
-    let client = connect(&settings, &settings.servers, &screen);
-    let client = match client {
+    let client = match address(&settings.servers).and_then(|servers| connect(&settings, servers, &screen)) {
         Ok(client) => Rc::new(RefCell::new(client)),
         Err(failure) => {
             screen.failure(&failure);
@@ -134,9 +136,14 @@ pub(super) fn run(arguments: &Arguments) -> Done {
     } else if is_interactive {
         shell.converse().map_err(|error| complain(1, &error))?;
     } else {
-        let lines = io::stdin().lock().lines();
-        for line in lines.map_while(Result::ok) {
-            shell.line(&line);
+        for line in io::stdin().lock().lines() {
+            match line {
+                Ok(line) => shell.line(&line),
+                Err(error) => {
+                    shell.conclude(Err(Failure::new(format!("standard input: {error}"))));
+                    break;
+                }
+            }
             if shell.ended {
                 break;
             }
@@ -146,10 +153,13 @@ pub(super) fn run(arguments: &Arguments) -> Done {
     if shell.exit_code == 0 { Ok(()) } else { Err(ExitCode::from(shell.exit_code)) }
 }
 
-/// A session, whose events go to the screen.
-fn connect(settings: &Settings, servers: &str, screen: &Arc<Screen>) -> Result<Client, Failure> {
+fn address(servers: &str) -> Result<ConnectString, Failure> {
     let wrong = |error: Error| Failure { exit_code: WRONG_USAGE, ..Failure::new(error.to_string()) };
-    let address = ConnectString::parse(servers).map_err(wrong)?;
+    ConnectString::parse(servers).map_err(wrong)
+}
+
+/// A session, whose events go to the screen.
+fn connect(settings: &Settings, servers: ConnectString, screen: &Arc<Screen>) -> Result<Client, Failure> {
     let (send, connected) = mpsc::channel();
     let listener = Arc::clone(screen);
     let listen = move |event: Event| {
@@ -160,8 +170,14 @@ fn connect(settings: &Settings, servers: &str, screen: &Arc<Screen>) -> Result<C
         listener.event(&event);
     };
     let failed = |error: io::Error| Failure::new(error.to_string());
-    let client = Client::open(address, settings.timeout, settings.read_only, listen).map_err(failed)?;
-    if settings.waits && connected.recv_timeout(settings.timeout).is_err() {
+    let client = Client::open(servers, settings.timeout, settings.read_only, listen).map_err(failed)?;
+    let patience = match screen.usage() {
+        _ if settings.waits => settings.timeout,
+        // So that the first prompt tells that there is a connection.
+        Use::Interactive => FIRST_GLANCE,
+        Use::Program => Duration::ZERO,
+    };
+    if connected.recv_timeout(patience).is_err() && settings.waits {
         client.close();
         return Err(Error::Keeper { code: Error::CONNECTION_LOSS, path: None }.into());
     }
@@ -266,7 +282,11 @@ impl Shell {
             if words[0] == "help" {
                 return Ok(help());
             }
-            let message = format!("{}\nCommand not found: Command not found {}", command::usage(), words[0]);
+            let not_found = format!("Command not found: Command not found {}", words[0]);
+            let message = match self.screen.usage() {
+                Use::Interactive => format!("{not_found} (`help` lists the commands)"),
+                Use::Program => format!("{}\n{not_found}", command::usage()),
+            };
             return Err(Failure { exit_code: COMMAND_NOT_FOUND, ..Failure::new(message) });
         };
         let Some(run) = command.run else { return self.of_shell(command, words) };
@@ -286,10 +306,11 @@ impl Shell {
             "close" => self.client.borrow().close(),
             "connect" => {
                 let servers = argument.unwrap_or(&self.servers).to_owned();
+                let address = address(&servers)?;
                 self.client.borrow().close();
-                let client = connect(&self.settings, &servers, &self.screen)?;
-                self.client.replace(client);
                 self.servers = servers;
+                let client = connect(&self.settings, address, &self.screen)?;
+                self.client.replace(client);
             }
             "history" => {
                 let first = self.history.len().saturating_sub(HISTORY_SHOWN + 1);

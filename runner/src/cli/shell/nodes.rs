@@ -126,19 +126,28 @@ pub(super) fn create(client: &Client, parsed: &Parsed) -> Outcome {
     };
     let (acl, complaints) = parsed.word(3).map_or_else(|| (acl::open(), Vec::new()), acl::parse);
     let answer = complaints.iter().fold(Answer::default(), Answer::aside);
-    if acl.is_empty() {
-        return Err(invalid_acl(complaints));
-    }
-    let data = parsed.word(2).map(str::as_bytes);
-    let path = client.create(node(parsed), data, acl, mode, sequential)?;
+    let result = if acl.is_empty() {
+        Err(empty_acl())
+    } else {
+        client.create(node(parsed), parsed.word(2).map(str::as_bytes), acl, mode, sequential)
+    };
+    let path = result.map_err(|error| {
+        // zkCli says this twice.
+        let twice = error.is(ErrorCode::InvalidAcl).then(|| error.to_string());
+        preceded(complaints.into_iter().chain(twice), error.into())
+    })?;
     Ok(answer.aside(format!("Created {path}")).field("path", path))
 }
 
-/// A list without entries. ZooKeeper's clients do not even send it.
-fn invalid_acl(mut complaints: Vec<String>) -> Failure {
-    let failure = Failure::from(Error::Keeper { code: ErrorCode::InvalidAcl.code(), path: None });
-    complaints.push(failure.message);
-    Failure { message: complaints.join("\n"), ..failure }
+/// For a list without entries. ZooKeeper's clients do not even send it.
+fn empty_acl() -> Error {
+    Error::Keeper { code: ErrorCode::InvalidAcl.code(), path: None }
+}
+
+/// A failure with some lines before it.
+fn preceded(lines: impl Iterator<Item = String>, failure: Failure) -> Failure {
+    let lines: Vec<_> = lines.chain([failure.message]).collect();
+    Failure { message: lines.join("\n"), ..failure }
 }
 
 pub(super) fn delete(client: &Client, parsed: &Parsed) -> Outcome {
@@ -214,7 +223,7 @@ pub(super) fn get_acl(client: &Client, parsed: &Parsed) -> Outcome {
 pub(super) fn set_acl(client: &Client, parsed: &Parsed) -> Outcome {
     let (acl, complaints) = acl::parse(parsed.word(2).unwrap_or_default());
     if acl.is_empty() {
-        return Err(invalid_acl(complaints));
+        return Err(preceded(complaints.into_iter(), empty_acl().into()));
     }
     let answer = complaints.iter().fold(Answer::default(), Answer::aside);
     let (path, version) = (node(parsed), version(parsed)?);

@@ -57,7 +57,7 @@ impl Script {
 
     fn call(&mut self, op: OpCode, effect: Effect) -> Receiver<Answer> {
         let (answer, received) = mpsc::channel();
-        let call = Call { op, body: Vec::new(), path: Some("/a".into()), effect, answer };
+        let call = Call { op, body: Vec::new(), path: Some("/a".into()), effect, since: self.now, answer };
         self.session.call(self.now, call);
         received
     }
@@ -121,12 +121,18 @@ fn a_new_connection_keeps_the_session_and_proves_arms_and_asks_in_this_order() {
 }
 
 #[test]
-fn what_was_sent_on_a_connection_that_broke_is_lost() {
+fn of_what_was_sent_on_a_connection_that_broke_writes_are_lost_and_reads_are_asked_again() {
     let mut script = Script::established();
-    let answer = script.call(OpCode::Create, Effect::Nothing);
+    let read = script.call(OpCode::Exists, Effect::Nothing);
+    let write = script.call(OpCode::Create, Effect::Nothing);
     script.lose();
+    script.call(OpCode::Sync, Effect::Nothing);
     script.frames();
-    assert_eq!(answer.try_recv(), failed(Error::CONNECTION_LOSS));
+    assert_eq!(write.try_recv(), failed(Error::CONNECTION_LOSS));
+    let sent = script.connect(7);
+    let expected = [(1, OpCode::Exists.code()), (2, OpCode::Sync.code())];
+    assert_eq!(sent.iter().map(|frame| header(frame)).collect::<Vec<_>>(), expected);
+    assert_eq!(read.try_recv(), Err(mpsc::TryRecvError::Empty));
 }
 
 #[test]
@@ -160,7 +166,6 @@ fn a_session_that_is_gone_ends_everything() {
     assert_eq!(script.session.state(), State::Closed);
     assert_eq!(answer.try_recv(), failed(Error::SESSION_EXPIRED));
     let late = script.call(OpCode::Exists, Effect::Nothing);
-    script.frames();
     assert_eq!(late.try_recv(), failed(Error::SESSION_EXPIRED));
 }
 
@@ -197,13 +202,13 @@ fn answers_out_of_order_break_the_connection() {
 
 #[test]
 fn an_event_comes_once_for_each_watch_and_under_the_name_of_the_client() {
-    let mut script = Script::new("a:1/root");
+    let mut script = Script::new("a:1/base");
     script.connect(7);
-    script.call(OpCode::GetData, Effect::Arms(Waits::Data, "/root/a".into()));
+    script.call(OpCode::GetData, Effect::Arms(Waits::Data, "/base/a".into()));
     script.answer(1, 1, 0).expect("in order");
     script.frames();
     for expected in [1, 0] {
-        let frame = wire::notification(9, EventType::NodeDataChanged, "/root/a");
+        let frame = wire::notification(9, EventType::NodeDataChanged, "/base/a");
         script.session.received(script.now, &frame[4..]).expect("an event");
         let events = script.events();
         assert_eq!(events.len(), expected);
@@ -237,7 +242,7 @@ fn a_session_ends_with_the_answer_or_at_once_without_a_connection() {
     assert_eq!(answer.try_recv(), Ok(Ok(Vec::new())));
 
     let mut script = Script::new("a:1");
-    let answer = script.call(OpCode::CloseSession, Effect::Nothing);
-    script.frames();
-    assert_eq!((script.session.state(), answer.try_recv()), (State::Closed, Ok(Ok(Vec::new()))));
+    let answers = [(); 2].map(|()| script.call(OpCode::CloseSession, Effect::Nothing));
+    assert_eq!(script.session.state(), State::Closed);
+    assert_eq!(answers.map(|answer| answer.try_recv()), [Ok(Ok(Vec::new())), Ok(Ok(Vec::new()))]);
 }
