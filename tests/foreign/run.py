@@ -17,7 +17,8 @@ import tempfile
 import threading
 import time
 
-from ensemble import Ensemble
+sys.dont_write_bytecode = True
+from ensemble import Ensemble  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TARGET = os.path.join(os.path.dirname(os.path.dirname(HERE)), "target", "foreign")
