@@ -234,6 +234,9 @@ def main():
             verdict = "passed" if clients[name](os.path.abspath(options.zabrus)) else "FAILED"
         except Missing as missing:
             verdict = f"NOT RUN: {missing}"
+        except subprocess.CalledProcessError as error:
+            print(error)
+            verdict = "FAILED"
         print(f"{name}: {verdict} after {time.monotonic() - begin:.0f} s", flush=True)
         if verdict == "FAILED":
             status = 1
