@@ -66,7 +66,7 @@ impl Load {
         self.shared.acknowledged.load(Ordering::SeqCst)
     }
 
-    /// Waits until writes that are sent from now on are acknowledged, so many of them.
+    /// Waits until so many more writes are acknowledged.
     #[track_caller]
     pub(crate) fn wait_for_writes(&self, count: u64, when: &str) {
         let goal = self.acknowledged() + count;
