@@ -9,11 +9,16 @@ use crate::client::Client;
 use crate::server::{Cluster, wait_for};
 
 #[test]
-fn three_servers_elect_a_leader_and_status_says_who_it_is() {
-    let cluster = Cluster::started(3, 0);
+fn five_servers_elect_a_leader_and_status_says_who_it_is() {
+    let voters = 5;
+    let cluster = Cluster::started(voters, 2);
     let leader = cluster.leader();
     for (index, server) in cluster.servers.iter().enumerate() {
-        let mode = if index == leader { "leader" } else { "follower" };
+        let mode = match index as u64 {
+            observer if observer >= voters => "observer",
+            _ if index == leader => "leader",
+            _ => "follower",
+        };
         let (code, text) = server.verb("status");
         let port = server.port;
         let expected = format!(

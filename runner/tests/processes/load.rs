@@ -66,7 +66,7 @@ impl Load {
         self.shared.acknowledged.load(Ordering::SeqCst)
     }
 
-    /// Waits until writes that are sent from now on are acknowledged, so many of them.
+    /// Waits until so many more writes are acknowledged.
     #[track_caller]
     pub(crate) fn wait_for_writes(&self, count: u64, when: &str) {
         let goal = self.acknowledged() + count;
@@ -240,4 +240,47 @@ fn differences(trees: &[Tree]) -> Vec<String> {
 
 fn set_data(path: &str, data: &[u8], version: i32) -> SetData {
     SetData { path: path.to_owned(), data: Some(data.into()), version }
+}
+
+/// A tree with one node.
+#[cfg(test)]
+fn grown(path: &str, data: &[u8]) -> Tree {
+    Tree::from([(path.to_owned(), (Some(data.to_vec()), zabrus_core::wire::Stat::default()))])
+}
+
+#[test]
+fn a_write_without_an_answer_may_be_done_or_not() {
+    let mut ledger = Ledger::default();
+    ledger.set("/a", [None, Some(b"x".to_vec())]);
+    ledger.judge(&grown("/a", b"x"));
+    ledger.judge(&Tree::new());
+}
+
+#[test]
+#[should_panic(expected = "/a: None is there")]
+fn a_lost_write_is_seen() {
+    let mut ledger = Ledger::default();
+    ledger.set("/a", [Some(b"x".to_vec())]);
+    ledger.judge(&Tree::new());
+}
+
+#[test]
+#[should_panic(expected = "/a-refused: Some")]
+fn a_refused_write_is_seen() {
+    let mut ledger = Ledger::default();
+    ledger.set("/a-refused", [None]);
+    ledger.judge(&grown("/a-refused", b"ghost"));
+}
+
+#[test]
+#[should_panic(expected = "nobody asked for [\"/b\"]")]
+fn a_write_from_nowhere_is_seen() {
+    Ledger::default().judge(&grown("/b", b""));
+}
+
+#[test]
+fn servers_that_differ_are_seen() {
+    assert_eq!(differences(&[grown("/a", b"x"), grown("/a", b"x")]), [""; 0]);
+    assert_eq!(differences(&[grown("/a", b"x"), grown("/a", b"y")]).len(), 1);
+    assert_eq!(differences(&[grown("/a", b"x"), Tree::new()]).len(), 1);
 }

@@ -2,13 +2,13 @@
 
 mod client;
 mod cluster;
+mod data;
 mod foreign;
 mod load;
 mod network;
 mod operator;
 mod recorder;
-mod data;
 mod server;
-mod storm;
 mod shell;
+mod storm;
 mod verbs;

@@ -173,10 +173,6 @@ impl Server {
         }
     }
 
-    pub(crate) fn runs(&self) -> bool {
-        self.child.is_some()
-    }
-
     /// Sends a signal to the process.
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.pid() as i32).expect("a process");

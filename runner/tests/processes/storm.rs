@@ -69,11 +69,6 @@ impl Storm {
             rounds += 1;
             longest = longest.max(self.round(&load, begin));
         }
-        for server in &mut self.cluster.servers {
-            if !server.runs() {
-                server.start();
-            }
-        }
         self.cluster.wait_until_all_serve();
         let report = load.finish(&self.cluster);
         format!("{rounds} rounds, the longest without a write {} ms; {report}", longest.as_millis())
