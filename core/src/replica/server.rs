@@ -214,6 +214,7 @@ impl Server {
                 }
             };
             delivered += 1;
+            self.clients.precede(&transaction, &self.state, self.applied.zxid, &mut self.outputs);
             let outcome = self.state.apply(&transaction, &mut |trigger| {
                 let outputs = if mutated!(M123) { &mut late } else { &mut self.outputs };
                 self.clients.notify(&trigger, outputs);
