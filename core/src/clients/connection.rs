@@ -121,6 +121,8 @@ impl Connection {
                 What::Barrier { op, frame, .. } => {
                     *what = What::BarrierUntil { op: *op, zxid: applied, frame: frame.clone() };
                 }
+                // The leader had committed more than it had to when it confirmed.
+                What::SyncUntil { zxid, .. } | What::BarrierUntil { zxid, .. } => *zxid = applied.min(*zxid),
                 _ => {}
             }
         }
