@@ -107,6 +107,28 @@ impl Connection {
         }
     }
 
+    /// The write `number` is about to be applied: what stands before it may be answered at `applied`, whether
+    /// that was confirmed or not. Whether there is anything.
+    pub(super) fn precede(&mut self, number: u64, applied: Zxid) -> bool {
+        let is_it =
+            |waiting: &Waiting| matches!(waiting.what, What::Write { number: own, .. } if own == number);
+        let Some(place) = self.waiting.iter().position(is_it) else { return false };
+        for Waiting { what, .. } in self.waiting.iter_mut().take(place) {
+            match what {
+                What::Sync { frame, .. } => {
+                    *what = What::SyncUntil { zxid: applied, frame: frame.clone() };
+                }
+                What::Barrier { op, frame, .. } => {
+                    *what = What::BarrierUntil { op: *op, zxid: applied, frame: frame.clone() };
+                }
+                // The leader had committed more than it had to when it confirmed.
+                What::SyncUntil { zxid, .. } | What::BarrierUntil { zxid, .. } => *zxid = applied.min(*zxid),
+                _ => {}
+            }
+        }
+        place > 0
+    }
+
     /// The leader confirmed the question `number`.
     pub(super) fn confirm(&mut self, number: u64, zxid: Zxid) {
         for waiting in &mut self.waiting {

@@ -405,6 +405,28 @@ impl Clients {
 
     // What becomes known.
 
+    /// A transaction is about to be applied. What its client asked before it is answered first: no
+    /// answer shows the effect of what was asked after it (invariants.md L4). All that was acknowledged to
+    /// anybody when these requests came is older than the transaction, so that a `sync` among them needs
+    /// no other confirmation.
+    pub fn precede(
+        &mut self,
+        transaction: &Transaction,
+        state: &State,
+        applied: Zxid,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        let Origin { server, boot, client, number } = transaction.origin;
+        let client = ClientId(client);
+        let connection = self.connections.get_mut(&client);
+        if server == self.server
+            && boot == self.boot
+            && connection.is_some_and(|connection| connection.precede(number, applied))
+        {
+            self.answer_one(client, state, applied, outputs);
+        }
+    }
+
     /// A transaction was applied. Its watch events have been sent already.
     pub fn committed(
         &mut self,

@@ -129,6 +129,7 @@ impl Server {
     fn decides(&mut self, request: &WriteRequest, refused: Option<ErrorCode>) -> Vec<Seen> {
         let zxid = Zxid(self.applied.0 + 1);
         let transaction = self.preparer.prepare(&self.state, request, refused, zxid, 1_000);
+        self.clients.precede(&transaction, &self.state, self.applied, &mut self.outputs);
         let outcome = self.state.apply(&transaction, &mut |trigger| {
             self.clients.notify(&trigger, &mut self.outputs);
         });
@@ -271,6 +272,24 @@ fn a_request_waits_for_those_before_it_and_not_for_those_of_others() {
     let answers = [Answer(A, 1, 0), Answer(A, 2, 0), Answer(A, xid::PING, 0), Answer(A, 3, -5)];
     assert_eq!(server.commits(&first), answers);
     assert_eq!(server.commits(&second), [Answer(A, 4, -110)]);
+}
+
+#[test]
+fn what_was_asked_before_a_write_is_answered_before_it_is_applied() {
+    let mut server = Server::with_a_client();
+    server.clients.settings.linearizable_reads = true;
+    assert_eq!(server.sends(A, &exists(1, "/a", false)), []);
+    assert_eq!(server.sends(A, &request(2, OpCode::Sync, &jute::encode("/"))), []);
+    let Some(Ask::Sync(early)) = server.clients.next_ask() else { panic!("the read asks first") };
+    server.clients.synced(early, Zxid(server.applied.0 + 9));
+    let late = server.sync();
+    assert_eq!(server.sends(A, &create(3, "/a")), []);
+    let request = server.write();
+    let missing = ErrorCode::NoNode.code();
+    assert_eq!(server.commits(&request), [Answer(A, 1, missing), Answer(A, 2, 0), Answer(A, 3, 0)]);
+    server.clients.synced(late, server.applied);
+    assert_eq!(server.seen(), [], "it was answered");
+    assert_eq!(server.clients.waiting(), 0);
 }
 
 #[test]

@@ -64,6 +64,14 @@ pub fn order(expected: Option<i32>, xid: i32) -> Verdict {
     })
 }
 
+/// L4: what is asked is answered in the state before whatever its client asked later; the first such
+/// write is `later`.
+pub fn not_ahead(words: impl FnOnce() -> String, header: Zxid, later: Option<Zxid>) -> Verdict {
+    ensure(later.is_none_or(|later| header < later), || {
+        format!("{} was answered at {header}, which shows the client's own later write {later:?}", words())
+    })
+}
+
 /// L5 and L6: the writes of a connection are executed in their order, each once; the next is
 /// `expected`, and `done` were executed before.
 pub fn next_write(expected: Option<i32>, xid: i32) -> Verdict {
@@ -127,6 +135,10 @@ mod tests {
         assert!(order(Some(2), 2).is_ok() && order(Some(1), 2).is_err() && order(None, 2).is_err());
         assert!(next_write(Some(1), 1).is_ok() && next_write(Some(1), 2).is_err());
         assert!(next_write(None, 1).is_err());
+        assert!(
+            not_ahead(String::new, z(1), Some(z(2))).is_ok() && not_ahead(String::new, z(2), None).is_ok()
+        );
+        assert!(not_ahead(String::new, z(2), Some(z(2))).is_err());
         assert!(monotonic(z(1), z(1)).is_ok() && monotonic(z(2), z(1)).is_err());
         assert!(synced("it", z(2), z(2)).is_ok() && synced("it", z(1), z(2)).is_err());
         assert!(reserved(-2, true).is_ok() && reserved(-2, false).is_err());

@@ -36,8 +36,10 @@ struct Checked {
 fn checked(totals: &Totals) -> Checked {
     let Totals { counters, .. } = totals;
     Checked {
-        // L4 is judged once for each answer to a request.
-        replies: counters.checks(Rule::L4) + counters.seen(Mark::PingsAnswered),
+        replies: [Mark::ReadsAnswered, Mark::ChangesAnswered, Mark::SyncsAnswered, Mark::PingsAnswered]
+            .map(|mark| counters.seen(mark))
+            .iter()
+            .sum(),
         watch_events: counters.seen(Mark::WatchEvents),
         sessions: counters.seen(Mark::SessionsOpened),
     }

@@ -64,14 +64,17 @@ impl Ghost {
                 let own = status.and_then(|status| status.epoch);
                 life.foreign = life.open.get(peer) != Some(&link);
                 let another = own.is_some() && message.epoch().is_some_and(|epoch| Some(epoch) != own);
-                let arrived = life.arrived.entry(*peer).or_insert((link, 0));
-                if arrived.0 != link {
-                    *arrived = (link, 0);
-                }
-                // A frame behind a gap breaks the link, and says nothing.
-                let is_next = sequence == arrived.1 + 1 || !config.link_checks;
-                if !life.foreign && is_next {
-                    arrived.1 = sequence;
+                let mut is_next = false;
+                if !life.foreign {
+                    let arrived = life.arrived.entry(*peer).or_insert((link, 0));
+                    if arrived.0 != link {
+                        *arrived = (link, 0);
+                    }
+                    // A frame behind a gap breaks the link, and says nothing.
+                    is_next = sequence == arrived.1 + 1 || !config.link_checks;
+                    if is_next {
+                        arrived.1 = sequence;
+                    }
                 }
                 if life.foreign || another {
                     life.no_effect = Some(Rule::Y12);

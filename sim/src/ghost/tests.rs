@@ -144,10 +144,12 @@ fn whole_worlds_keep_every_rule_and_evaluate_nearly_all_of_them() {
     }
     // Rules whose occasion is rare, or that are evaluated outside of a plain run.
     let rare = [Rule::R3, Rule::R8, Rule::R9, Rule::Y11, Rule::Y12];
+    // Each recipe is played in worlds of its own.
+    let recipes = [Rule::P1, Rule::P2, Rule::P3, Rule::P4, Rule::P5, Rule::P6];
     let never: Vec<Rule> = Rule::ALL
         .iter()
         .copied()
-        .filter(|rule| !rare.contains(rule) && counters.checks(*rule) == 0)
+        .filter(|rule| !rare.contains(rule) && !recipes.contains(rule) && counters.checks(*rule) == 0)
         .collect();
     assert_eq!(never, [], "never evaluated");
 }

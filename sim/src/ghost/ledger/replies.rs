@@ -226,6 +226,8 @@ impl Connection {
             court.saw(Mark::ChangesAnswered);
             return Ok(());
         }
+        let later = self.answers.front().map(|answer| answer.zxid);
+        court.judge(Rule::L4, l_clients::not_ahead(|| asked.words(), zxid, later))?;
         if op == OpCode::Sync {
             let verdict = l_clients::synced(&asked.words(), zxid, asked.acknowledged);
             court.judge(Rule::L8, verdict)?;

@@ -1,7 +1,7 @@
 use zabrus_core::config::ServiceSettings;
 use zabrus_core::wire::{
-    AddWatch, Change, ConnectResponse, Create, ErrorCode, EventType, Origin, PathWatch, ReplyHeader, SetData,
-    SetWatches, Transaction,
+    AddWatch, Change, ConnectResponse, Create, Delete, ErrorCode, EventType, Origin, PathWatch, ReplyHeader,
+    SetData, SetWatches, Transaction,
 };
 use zabrus_core::{Duration, Epoch};
 
@@ -208,6 +208,22 @@ fn a_read_is_the_state_at_its_zxid_and_a_sync_is_up_to_date() {
     course.send(OTHER, 1, OpCode::Sync, &jute::encode("/"));
     assert_eq!(course.clone().reply(OTHER, 1, 1, 0, &jute::encode("/")), Err("L8"));
     assert_eq!(course.reply(OTHER, 1, 2, 0, &jute::encode("/")), Ok(()));
+}
+
+#[test]
+fn a_read_that_shows_a_later_write_of_its_own_client_is_seen() {
+    let mut course = Course::new();
+    course.create(1, "/a").unwrap();
+    let (exists, remove) = (
+        jute::encode(&PathWatch { path: "/a".into(), watch: false }),
+        jute::encode(&Delete { path: "/a".into(), version: -1 }),
+    );
+    course.send(ME, 2, OpCode::Exists, &exists);
+    course.send(ME, 3, OpCode::Delete, &remove);
+    course.commit(ME, 3, OpCode::Delete, &remove).unwrap();
+    assert_eq!(course.clone().reply(ME, 2, 3, ErrorCode::NoNode.code(), &[]), Err("L4"));
+    let read = course.model.read(z(2), (MINE, &[]), OpCode::Exists, &exists).unwrap();
+    assert_eq!(course.reply(ME, 2, 2, 0, &read), Ok(()));
 }
 
 #[test]
