@@ -82,6 +82,7 @@ struct Network {
 struct Disk {
     write: Option<Between>,
     sync: Option<Between>,
+    names_reorder: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -369,6 +370,7 @@ impl File {
                 let mut disk = base.disk;
                 read(&mut disk.write_micros, self.disk.write);
                 read(&mut disk.sync_micros, self.disk.sync);
+                disk.names_reorder = self.disk.names_reorder.unwrap_or(disk.names_reorder);
                 disk
             },
             load: self.load.as_ref().map_or(LoadSettings { clients: 0, ..base.load.clone() }, Load::settings),

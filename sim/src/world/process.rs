@@ -38,7 +38,9 @@ impl World {
             Ok(recovered) => recovered,
             Err(error) => {
                 let why = format!("refuses to start: {error:?}");
-                server.why_down = Some(why.clone());
+                // Only a disk that lost something, or is another's, is a reason (invariants.md V9).
+                let is_excused = server.disk.is_damaged() || !server.own_disk;
+                server.why_down = is_excused.then(|| why.clone());
                 self.trace.note(*now, Some(server.id), why);
                 return Ok(());
             }
