@@ -9,6 +9,7 @@ use zabrus_core::quorum::Ensemble;
 use zabrus_core::storage::Standing;
 use zabrus_core::{Epoch, Position, ServerId, Zxid};
 
+/// What is under way at first; a window grows to 16 times as much.
 const WINDOW_BYTES: usize = 400;
 
 /// A leader with 40 transactions, which keeps no more than that, and server 1 that has none of them.
@@ -54,11 +55,12 @@ fn is_new_leader(message: &Message) -> bool {
 /// Plays a learner that stores everything. Returns the end that NEWLEADER names, and in how many parts it
 /// came to that.
 fn store_everything(bench: &mut Bench) -> (Zxid, u32) {
-    let mut last = Zxid::ZERO;
+    let (mut last, mut most) = (Zxid::ZERO, WINDOW_BYTES);
     for part in 1.. {
         let messages = bench.heard(1);
         let (upto, bytes) = transactions(&messages, last);
-        assert!(bytes < WINDOW_BYTES + 200, "{bytes} bytes at once");
+        assert!(bytes < most + 200, "{bytes} bytes at once");
+        most = (2 * most).min(16 * WINDOW_BYTES);
         last = upto;
         if let Some(at) = messages.iter().position(is_new_leader) {
             let Message::NewLeader { end, .. } = messages[at] else { continue };
@@ -85,7 +87,7 @@ fn a_learner_far_behind_is_sent_no_more_than_a_window_that_it_has_not_stored() {
     assert_eq!(bench.heard(1), []);
     bench.say(1, Message::SyncStored { epoch: Epoch(1), zxid: zxid(1, 1) });
     let (more, bytes) = transactions(&bench.heard(1), sent);
-    assert!(more > sent && bytes < 200, "as much as was stored");
+    assert!(more > sent && bytes < 300, "twice as much as was stored");
 }
 
 #[test]
@@ -94,7 +96,7 @@ fn it_gets_everything_that_was_proposed_meanwhile_then_newleader_then_each_new_p
     write(&mut bench, 41..=140);
     let (end, parts) = store_everything(&mut bench);
     assert_eq!(end, zxid(1, 140));
-    assert!(parts > 10, "{parts}");
+    assert!(parts > 3, "{parts}");
     bench.accept(1);
     assert!(bench.heard(1).iter().any(|message| matches!(message, Message::UpToDate { .. })));
     bench.write();
@@ -107,7 +109,7 @@ fn an_observer_far_behind_gets_what_is_committed() {
     bench.write();
     let (end, parts) = store_everything(&mut bench);
     assert_eq!(end, zxid(1, 40), "the last one is not committed");
-    assert!(parts > 3, "{parts}");
+    assert!(parts > 2, "{parts}");
     bench.say(2, Message::Ack { epoch: Epoch(1), zxid: zxid(1, 41) });
     let informed =
         |message: &Message| matches!(message, Message::Inform { previous, .. } if *previous == end);

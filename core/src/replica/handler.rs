@@ -71,6 +71,8 @@ pub(super) struct Stream {
     /// Those that the learner has not made durable yet, with their bytes, and these summed up.
     under_way: VecDeque<(Zxid, u64)>,
     bytes: u64,
+    /// How many may be under way.
+    window: u64,
 }
 
 /// A learner's ACKEPOCH.
@@ -89,9 +91,13 @@ impl Promise {
     }
 }
 
-/// Chunks of a snapshot, or as many bytes of transactions, that are under way at a time: enough to keep a disk
-/// busy, little enough to let votes and pings through.
+/// Chunks of a snapshot that are under way at a time: enough to keep a disk busy, little enough
+/// to let votes and pings through.
 const CHUNKS_IN_FLIGHT: u64 = 4;
+
+/// As many bytes of transactions as in so many chunks are under way at most. It begins with less, and grows
+/// with what the learner stores: a learner must catch up with a leader that goes on, over a long line too.
+const CHUNKS_OF_TRANSACTIONS: u64 = 64;
 
 impl Handler {
     pub(super) fn new(link: Link, silence: Instant) -> Self {
@@ -249,7 +255,8 @@ impl Handler {
         read: VecDeque<Entry>,
         end: Position,
     ) {
-        let stream = Stream { read, sent: from, under_way: VecDeque::new(), bytes: 0 };
+        let window = CHUNKS_IN_FLIGHT.saturating_mul(server.config.chunk_bytes as u64);
+        let stream = Stream { read, sent: from, under_way: VecDeque::new(), bytes: 0, window };
         self.stage = Stage::Streaming(Box::new(stream));
         self.send_transactions(server, epoch, end);
     }
@@ -262,9 +269,11 @@ impl Handler {
         upto: Zxid,
         end: Position,
     ) {
+        let limit = CHUNKS_OF_TRANSACTIONS.saturating_mul(server.config.chunk_bytes as u64);
         if let Stage::Streaming(stream) = &mut self.stage {
             while let Some((_, bytes)) = stream.under_way.pop_front_if(|(zxid, _)| *zxid <= upto) {
                 stream.bytes -= bytes;
+                stream.window = (stream.window + bytes).min(limit);
             }
             self.send_transactions(server, epoch, end);
         }
@@ -274,9 +283,8 @@ impl Handler {
     /// the forwarding set are one step: nothing can be proposed or committed in between (zab.md section
     /// 5.1, ZOOKEEPER-962). Observers get no proposals in flight.
     fn send_transactions(&mut self, server: &mut Server, epoch: Epoch, end: Position) {
-        let window = CHUNKS_IN_FLIGHT.saturating_mul(server.config.chunk_bytes as u64);
         let Stage::Streaming(stream) = &mut self.stage else { return };
-        let Stream { read, sent, under_way, bytes } = &mut **stream;
+        let Stream { read, sent, under_way, bytes, window } = &mut **stream;
         let first = read.back().map_or(*sent, |last| last.position.zxid);
         let mut memory = server.storage.entries_after(first);
         while let Some(entry) = read.front().or_else(|| memory.next()).cloned() {
@@ -284,7 +292,7 @@ impl Handler {
             if zxid > end.zxid && (self.observer || mutated!(M29)) {
                 break;
             }
-            if *bytes >= window {
+            if *bytes >= *window {
                 let learner = self.link.peer;
                 server.outputs.push_back(Output::Event(Event::SyncPaused { learner, sent: previous }));
                 return;
