@@ -412,8 +412,7 @@ impl Clients {
     pub fn precede(
         &mut self,
         transaction: &Transaction,
-        state: &State,
-        applied: Zxid,
+        applied: Applied<'_>,
         outputs: &mut VecDeque<Output>,
     ) {
         let Origin { server, boot, client, number } = transaction.origin;
@@ -421,9 +420,9 @@ impl Clients {
         let connection = self.connections.get_mut(&client);
         if server == self.server
             && boot == self.boot
-            && connection.is_some_and(|connection| connection.precede(number, applied))
+            && connection.is_some_and(|connection| connection.precede(number, applied.zxid))
         {
-            self.answer_one(client, state, applied, outputs);
+            self.answer_one(client, applied, outputs);
         }
     }
 

@@ -129,7 +129,8 @@ impl Server {
     fn decides(&mut self, request: &WriteRequest, refused: Option<ErrorCode>) -> Vec<Seen> {
         let zxid = Zxid(self.applied.0 + 1);
         let transaction = self.preparer.prepare(&self.state, request, refused, zxid, 1_000);
-        self.clients.precede(&transaction, &self.state, self.applied, &mut self.outputs);
+        let applied = Applied { state: &self.state, zxid: self.applied };
+        self.clients.precede(&transaction, applied, &mut self.outputs);
         let outcome = self.state.apply(&transaction, &mut |trigger| {
             self.clients.notify(&trigger, &mut self.outputs);
         });

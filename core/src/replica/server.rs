@@ -241,7 +241,8 @@ impl Server {
                 let time = if mutated!(M98) { self.now.wall_millis.cast_signed() } else { transaction.time };
                 Transaction { time, ..transaction }
             };
-            self.clients.precede(&transaction, &self.state, self.applied.zxid, &mut self.outputs);
+            let applied = Applied { state: &self.state, zxid: self.applied.zxid };
+            self.clients.precede(&transaction, applied, &mut self.outputs);
             let outcome = self.state.apply(&transaction, &mut |trigger| {
                 let outputs = if mutated!(M123) { &mut late } else { &mut self.outputs };
                 self.clients.notify(&trigger, outputs);

@@ -114,7 +114,7 @@ fn a_server_whose_recorder_has_no_space_left_serves_on_without_it() {
     cluster.configure("txnLogSizeLimitInKb=64\npreAllocSize=64\n");
     let server = &mut cluster.servers[0];
     record(server);
-    server.start_with_short_files(1_000);
+    server.start_limited("trap '' XFSZ; ulimit -S -f 1000");
     wait_for("it serves", || server.mode());
     // What is refused is recorded too, and takes no space in the log.
     let mut client = Client::connect(server.port).expect("it serves");
