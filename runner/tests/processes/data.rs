@@ -72,6 +72,22 @@ fn three_servers_import_one_directory_and_go_on_in_a_later_epoch() {
 }
 
 #[test]
+fn a_server_goes_on_from_a_snapshot_that_is_named_after_the_start_of_an_epoch() {
+    let mut cluster = Cluster::new(1, 0);
+    let server = &mut cluster.servers[0];
+    let apache = server.home().join("version-2");
+    fs::create_dir(&apache).expect("a folder");
+    let snapshot = recorded("quorum/version-2/snapshot.10000002d");
+    fs::copy(snapshot, apache.join("snapshot.200000000")).expect("copied");
+    done(["import", "--from", word(server.home()), "--to", word(&server.zoo_cfg)]);
+    server.start();
+    wait_for("a mode", || server.mode());
+    let mut client = Client::connect(server.port).expect("it serves");
+    assert_eq!(client.get("/first/gone").expect("served").as_deref(), Some(&b"by a multi"[..]));
+    assert!(server.ask("srvr").contains("Zxid: 0x300000001"), "the session: {}", server.ask("srvr"));
+}
+
+#[test]
 fn a_running_server_is_backed_up_and_verified_and_its_backup_restored() {
     let mut cluster = Cluster::new(2, 0);
     let home = cluster.servers[0].home().to_owned();

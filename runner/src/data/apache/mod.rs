@@ -45,7 +45,7 @@ pub(crate) fn read(data: &Path, log: &Path, force: bool) -> Result<Image, DataEr
         let found = notes.into_iter().map(|note| format!("\n{note}")).collect::<String>();
         return Err(DataError::new(&data, format!("there is no valid snapshot{found}")));
     };
-    let mut replay = Replay::new(label, loaded, force).map_err(|what| DataError::new(&data, what))?;
+    let mut replay = Replay::new(label, loaded, force);
     replay_logs(&mut replay, &log, label, force, &mut notes)?;
     let (zxid, state) = replay.finish(&mut notes).map_err(|what| DataError::new(&data, what))?;
     if zxid == Zxid::ZERO {

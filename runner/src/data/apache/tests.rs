@@ -256,7 +256,7 @@ fn list(flavour: u8) -> Vec<Acl> {
 fn prepared(state: &State, act: Act, session: &mut SessionId) -> Change {
     let names = ["a", "b", "c", "d", "e"];
     let (top, below) = (names[act.place as usize % 5], names[act.place as usize / 8]);
-    let path = if act.place % 2 == 0 { format!("/{top}") } else { format!("/{top}/{below}") };
+    let path = if act.place.is_multiple_of(2) { format!("/{top}") } else { format!("/{top}/{below}") };
     let parent = zabrus_core::state::path::parent(&path).expect("not the root").to_owned();
     let data = Some(vec![act.flavour; 3].into());
     let refused = Change::Error(-101);
@@ -264,8 +264,8 @@ fn prepared(state: &State, act: Act, session: &mut SessionId) -> Change {
         (0..=2, None, Some(above)) => Change::Create {
             op: [OpCode::Create, OpCode::Create2, OpCode::CreateContainer][act.kind as usize],
             ephemeral: act.kind < 2
-                && act.place % 2 == 1
-                && act.flavour % 2 == 1
+                && !act.place.is_multiple_of(2)
+                && !act.flavour.is_multiple_of(2)
                 && state.session_timeout(*session).is_some(),
             acl: list(act.flavour),
             parent_cversion: above.stored().cversion + 1,
