@@ -9,7 +9,7 @@ use zabrus_core::wire::{Acl, ErrorCode, Permissions, Stat};
 use crate::client::Error;
 
 /// The result of a command that was done.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Answer {
     /// For standard output, with the ends of the lines.
     pub(super) text: String,
@@ -26,6 +26,8 @@ pub(super) struct Failure {
     pub(super) exit_code: u8,
     /// The code of the protocol, if it was that.
     pub(super) code: Option<i32>,
+    /// What there was to say until then.
+    pub(super) before: Answer,
 }
 
 impl Answer {
@@ -71,6 +73,11 @@ impl Answer {
         lines.iter().fold(answer, Self::line)
     }
 
+    /// The command failed behind what this says.
+    pub(super) fn failure(&self, error: Error) -> Failure {
+        Failure { before: self.clone(), ..error.into() }
+    }
+
     /// Adds data: text if they are some, and base64 if not.
     pub(super) fn data(self, data: Option<&Bytes>) -> Self {
         match data.map(|data| (std::str::from_utf8(data), data)) {
@@ -84,12 +91,13 @@ impl Answer {
 impl Failure {
     /// A sentence; the exit code is 1.
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), exit_code: 1, code: None }
+        Self { message: message.into(), exit_code: 1, code: None, before: Answer::default() }
     }
 
     pub(super) fn json(&self) -> Value {
         let name = self.code.map(Error::name);
-        json!({ "error": { "code": self.code, "name": name, "message": self.message } })
+        let error = json!({ "code": self.code, "name": name, "message": self.message });
+        self.before.clone().field("error", error).json.into()
     }
 }
 
@@ -117,7 +125,7 @@ impl From<Error> for Failure {
             Some(ErrorCode::QuotaExceeded) => format!("Quota has exceeded : {path}"),
             _ => error.to_string(),
         };
-        Self { message, exit_code: 1, code: Some(*code) }
+        Self { code: Some(*code), ..Self::new(message) }
     }
 }
 

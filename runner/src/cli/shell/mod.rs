@@ -346,3 +346,34 @@ fn help() -> Answer {
     let names: Vec<_> = COMMANDS.iter().map(|command| command.name).collect();
     Answer::default().line(command::usage()).field("commands", names)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Settings, String> {
+        let words: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
+        Settings::parse(&words)
+    }
+
+    #[test]
+    fn options_stand_before_the_command_and_behind_it_everything_is_the_command() {
+        let settings = parsed("-server a:1 -timeout 500 -r --json get -s -r /a").expect("valid");
+        assert_eq!((settings.servers.as_str(), settings.timeout), ("a:1", Duration::from_millis(500)));
+        assert!(settings.read_only && settings.json && !settings.waits);
+        assert_eq!(settings.command, ["get", "-s", "-r", "/a"]);
+        let settings = parsed("").expect("valid");
+        assert_eq!((settings.servers.as_str(), settings.timeout.as_secs()), ("localhost:2181", 30));
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_refused() {
+        for (line, why) in [
+            ("-server", "Error: no argument found for option -server"),
+            ("-timeout x ls /", "`x` is no timeout: say milliseconds"),
+            ("-client-configuration x", "there is no option -client-configuration"),
+        ] {
+            assert_eq!(parsed(line), Err(why.into()), "{line}");
+        }
+    }
+}

@@ -48,10 +48,11 @@ pub(super) fn ls(client: &Client, parsed: &Parsed) -> Outcome {
     let (watch, answer) = watch(parsed, "[-w]");
     if parsed.has("R") {
         let mut paths = Vec::new();
-        visit(client, path, watch, &mut |path| paths.push(path.to_owned()))?;
-        return Ok(paths.iter().fold(answer, Answer::line).field("paths", paths));
+        let visited = visit(client, path, watch, &mut |path| paths.push(path.to_owned()));
+        let answer = paths.iter().fold(answer, Answer::line).field("paths", paths);
+        return visited.map_err(|error| answer.failure(error)).map(|()| answer);
     }
-    let found = client.children(path, watch)?;
+    let found = client.children(path, watch).map_err(|error| answer.failure(error))?;
     let answer = answer.line(list(&found.children)).field("children", found.children);
     Ok(answer.stat(&found.stat, parsed.has("s")))
 }
@@ -87,7 +88,7 @@ fn child(path: &str, name: &str) -> String {
 
 pub(super) fn get(client: &Client, parsed: &Parsed) -> Outcome {
     let (watch, answer) = watch(parsed, "[-s] [-w]");
-    let found = client.data(node(parsed), watch)?;
+    let found = client.data(node(parsed), watch).map_err(|error| answer.failure(error))?;
     let bytes = found.data.as_deref().unwrap_or(b"null");
     let text = if parsed.has("x") {
         hex_dump(bytes)
@@ -134,7 +135,7 @@ pub(super) fn create(client: &Client, parsed: &Parsed) -> Outcome {
     let path = result.map_err(|error| {
         // zkCli says this twice.
         let twice = error.is(ErrorCode::InvalidAcl).then(|| error.to_string());
-        preceded(complaints.into_iter().chain(twice), error.into())
+        twice.iter().fold(answer.clone(), Answer::aside).failure(error)
     })?;
     Ok(answer.aside(format!("Created {path}")).field("path", path))
 }
@@ -142,12 +143,6 @@ pub(super) fn create(client: &Client, parsed: &Parsed) -> Outcome {
 /// For a list without entries. ZooKeeper's clients do not even send it.
 fn empty_acl() -> Error {
     Error::Keeper { code: ErrorCode::InvalidAcl.code(), path: None }
-}
-
-/// A failure with some lines before it.
-fn preceded(lines: impl Iterator<Item = String>, failure: Failure) -> Failure {
-    let lines: Vec<_> = lines.chain([failure.message]).collect();
-    Failure { message: lines.join("\n"), ..failure }
 }
 
 pub(super) fn delete(client: &Client, parsed: &Parsed) -> Outcome {
@@ -161,7 +156,7 @@ pub(super) fn delete(client: &Client, parsed: &Parsed) -> Outcome {
         }
         None => (Answer::default(), version(parsed)?),
     };
-    client.delete(node(parsed), version)?;
+    client.delete(node(parsed), version).map_err(|error| answer.failure(error))?;
     Ok(answer)
 }
 
@@ -204,7 +199,8 @@ pub(super) fn stat(client: &Client, parsed: &Parsed) -> Outcome {
     let (watch, answer) = watch(parsed, "[-w]");
     let path = node(parsed);
     let missing = || Error::new(ErrorCode::NoNode.code(), path);
-    let stat: Stat = client.exists(path, watch)?.ok_or_else(missing)?;
+    let stat: Result<Stat, Error> = client.exists(path, watch).and_then(|stat| stat.ok_or_else(missing));
+    let stat = stat.map_err(|error| answer.failure(error))?;
     Ok(answer.stat(&stat, true))
 }
 
@@ -222,10 +218,10 @@ pub(super) fn get_acl(client: &Client, parsed: &Parsed) -> Outcome {
 
 pub(super) fn set_acl(client: &Client, parsed: &Parsed) -> Outcome {
     let (acl, complaints) = acl::parse(parsed.word(2).unwrap_or_default());
-    if acl.is_empty() {
-        return Err(preceded(complaints.into_iter(), empty_acl().into()));
-    }
     let answer = complaints.iter().fold(Answer::default(), Answer::aside);
+    if acl.is_empty() {
+        return Err(answer.failure(empty_acl()));
+    }
     let (path, version) = (node(parsed), version(parsed)?);
     if !parsed.has("R") {
         let stat = client.set_acl(path, acl, version)?;
@@ -239,7 +235,10 @@ pub(super) fn set_acl(client: &Client, parsed: &Parsed) -> Outcome {
             refusals.push(error.to_string());
         }
     }
-    if refusals.is_empty() { Ok(answer) } else { Err(Failure::new(refusals.join("\n"))) }
+    if refusals.is_empty() {
+        return Ok(answer);
+    }
+    Err(Failure { before: answer, ..Failure::new(refusals.join("\n")) })
 }
 
 pub(super) fn add_auth(client: &Client, parsed: &Parsed) -> Outcome {

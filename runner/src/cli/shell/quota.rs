@@ -104,10 +104,7 @@ pub(super) fn list(client: &Client, parsed: &Parsed) -> Result<Answer, Failure> 
         Err(error) if error.is(ErrorCode::NoNode) => {
             Ok(answer.aside(format!("quota for {path} does not exist.")).field("quota", None::<()>))
         }
-        Err(error) => {
-            let failure = Failure::from(error);
-            Err(Failure { message: answer.aside + &failure.message, ..failure })
-        }
+        Err(error) => Err(answer.failure(error)),
     }
 }
 

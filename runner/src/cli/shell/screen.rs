@@ -76,10 +76,11 @@ impl Screen {
     pub(super) fn failure(&self, failure: &Failure) {
         if self.json {
             self.out(&format!("{}\n", failure.json()));
-        } else {
-            let line = format!("{}\n", failure.message);
-            self.err(&if io::stderr().is_terminal() { painted(RED, &line) } else { line });
+            return;
         }
+        self.answer(&failure.before);
+        let line = format!("{}\n", failure.message);
+        self.err(&if io::stderr().is_terminal() { painted(RED, &line) } else { line });
     }
 
     /// Something that nobody has asked for.
