@@ -377,7 +377,11 @@ fn a_connection_that_was_replaced_cannot_write_and_a_password_is_needed() {
     assert_eq!(course.clone().greet(OTHER, 78), Err("N10"), "another session");
     assert_eq!(course.greet(OTHER, 77), Ok(()));
     course.send(OTHER, 1, OpCode::SetData, &set("/a"));
-    assert_eq!(course.clone().commit_as(OTHER, 1, OpCode::SetData, &set("/a"), moved), Err("N9"), "to nobody");
+    assert_eq!(
+        course.clone().commit_as(OTHER, 1, OpCode::SetData, &set("/a"), moved),
+        Err("N9"),
+        "to nobody"
+    );
     assert_eq!(course.commit(OTHER, 1, OpCode::SetData, &set("/a")), Ok(()));
     assert_eq!(course.clone().commit(ME, 2, OpCode::SetData, &set("/a")), Err("N9"));
     assert_eq!(course.commit_as(ME, 2, OpCode::SetData, &set("/a"), moved), Ok(()));
