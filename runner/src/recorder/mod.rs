@@ -190,9 +190,12 @@ impl Recorder {
 
     /// False if nothing is recorded any more.
     fn hand_over(&mut self) -> bool {
+        let Some(queue) = &self.queue else { return false };
+        if self.items.is_empty() {
+            return true;
+        }
         let items = std::mem::take(&mut self.items);
         let bytes = items.iter().map(weight).sum();
-        let Some(queue) = &self.queue else { return false };
         if self.waiting.fetch_add(bytes, Ordering::Relaxed) > QUEUE_LIMIT {
             tracing::warn!("recording stops until this server starts again: its disk is too slow");
             self.queue = None;
