@@ -155,7 +155,7 @@ impl<P: FnMut(&Case) -> RunReport, G: FnMut(&Case, u64) -> bool> Shrinker<P, G> 
 /// Each makes one thing about a world simpler, or nothing if it is simple already.
 const SIMPLER: &[fn(&mut Settings)] = &[
     |settings| settings.load.clients = settings.load.clients.min(1),
-    |settings| settings.load.clients = settings.load.clients / 2,
+    |settings| settings.load.clients /= 2,
     |settings| settings.load.clients = settings.load.clients.saturating_sub(1),
     |settings| settings.load = writes_only(&settings.load),
     |settings| settings.load.watch_percent = 0,

@@ -221,7 +221,7 @@ impl Clients {
             self.leave(now, client, acts, schedule);
             return;
         }
-        let Some(line) = &state.line else {
+        if state.line.is_none() {
             let begins = state.session.is_some() || !self.stopped && !state.scripted && !idle;
             if begins && !up.is_empty() {
                 let server = *state.random.pick(up);
@@ -230,13 +230,18 @@ impl Clients {
                 state.retired = true;
             }
             return;
-        };
+        }
+        let plays = state.player.is_some();
         if state.ping_due().is_some_and(|due| due <= now) {
             let ping = Ask::new(OpCode::Ping, Vec::new());
             self.send(now, client, xid::PING, ping, acts, schedule);
-            return;
+            // When all is calm a client has no moments but those of its pings.
+            if !plays || !idle {
+                return;
+            }
         }
-        let plays = state.player.is_some();
+        let state = &mut self.clients[client as usize];
+        let Some(line) = &state.line else { return };
         if idle && !plays || line.closing || !line.greeted || state.scripted {
             return;
         }
