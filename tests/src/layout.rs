@@ -102,8 +102,9 @@ pub fn checks(files: &[File]) -> Vec<Complaint> {
         };
         let opening: Vec<_> = file.text.lines().take_while(|line| line.starts_with("//!")).collect();
         let opening = opening.join("\n");
-        if !opening.contains("invariants.md") || !code::words(&opening).any(|(_, word)| word == rule) {
-            complaints.push(format!("{}: its first comment must cite {rule} of invariants.md", file.path));
+        let source = if rule.starts_with('P') { "ZooKeeper's recipes" } else { "invariants.md" };
+        if !opening.contains(source) || !code::words(&opening).any(|(_, word)| word == rule) {
+            complaints.push(format!("{}: its first comment must cite {rule} of {source}", file.path));
         }
         if !file.text.contains("#[test]") {
             complaints

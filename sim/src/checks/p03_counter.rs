@@ -1,4 +1,4 @@
-//! P3: what a counter by conditional writes promises: no increase is lost and none is done twice, so
+//! P3 (ZooKeeper's recipes): what a counter by conditional writes promises: no increase is lost and none is done twice, so
 //! that each success has a value of its own, which is the version of the node, and the last value
 //! lies between the successes and the attempts.
 

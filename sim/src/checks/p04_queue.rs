@@ -1,4 +1,4 @@
-//! P4: what a queue of nodes with numbers promises: an item is taken at most once, none that was put is
+//! P4 (ZooKeeper's recipes): what a queue of nodes with numbers promises: an item is taken at most once, none that was put is
 //! lost, and those of one producer are taken in the order in which they were put.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,4 @@
-//! P5: what a double barrier promises: nobody passes it before all have come, and nobody leaves it before
+//! P5 (ZooKeeper's recipes): what a double barrier promises: nobody passes it before all have come, and nobody leaves it before
 //! everybody who is inside has asked to leave, or has lost its session.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,4 @@
-//! P6: what the membership of a group promises: whoever looks sees all members whose sessions live, and
+//! P6 (ZooKeeper's recipes): what the membership of a group promises: whoever looks sees all members whose sessions live, and
 //! nobody else; and when nothing changes any more, everybody who watches comes to see who is there.
 
 use std::collections::{BTreeMap, BTreeSet};
