@@ -74,6 +74,9 @@ impl World {
             if is_sync(&asked.operation) {
                 ghost.durable(server.id, &asked.operation, result.is_err(), &server.disk)?;
             }
+            if server.misdirects && matches!(asked.operation, FileOperation::Write { .. }) {
+                ghost.damaged(server.id, &server.disk, server.own_disk)?;
+            }
         }
         server.misdirects = false;
         match end {
