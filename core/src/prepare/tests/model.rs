@@ -79,7 +79,7 @@ impl Model {
                 Err(ErrorCode::SessionExpired)
             }
             Err(error) => Err(error),
-            Ok(Write::Multi(writes)) => Ok(self.multi(request, writes)),
+            Ok(Write::Multi(writes)) => self.multi(request, writes),
             Ok(Write::CreateSession(timeout)) => {
                 self.sessions.insert(transaction.session);
                 Ok(Change::CreateSession { timeout })
@@ -89,7 +89,7 @@ impl Model {
         done.unwrap_or_else(|error| Change::Error(error.code()))
     }
 
-    fn multi(&mut self, request: &WriteRequest, writes: Vec<Write>) -> Change {
+    fn multi(&mut self, request: &WriteRequest, writes: Vec<Write>) -> Done {
         let (before, count) = (self.clone(), writes.len());
         let mut changes = Vec::new();
         for write in writes {
@@ -97,14 +97,15 @@ impl Model {
                 Ok(change) => changes.push(change),
                 Err(error) => {
                     *self = before;
+                    demand(error != ErrorCode::MarshallingError, error)?;
                     let mut errors = vec![Change::Error(0); changes.len()];
                     errors.push(Change::Error(error.code()));
                     errors.resize(count, Change::Error(ErrorCode::RuntimeInconsistency.code()));
-                    return Change::Multi(errors);
+                    return Ok(Change::Multi(errors));
                 }
             }
         }
-        Change::Multi(changes)
+        Ok(Change::Multi(changes))
     }
 
     fn write(&mut self, request: &WriteRequest, write: Write) -> Done {
@@ -245,6 +246,7 @@ impl Model {
                 None => top = parent(top),
             }
         };
+        demand(!limits.unreadable, ErrorCode::MarshallingError)?;
         let below = format!("{top}/");
         let inside = self.before.iter().filter(|(path, _)| *path == top || path.starts_with(&below));
         let used =
