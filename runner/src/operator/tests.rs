@@ -53,6 +53,7 @@ pub(super) fn facts(text: &str, role: Role) -> Facts {
         znodes: 6,
         ephemerals: 2,
         sessions: 3,
+        local_sessions: 0,
         data_size: 44,
         watches: WatchFigures { clients: 1, paths: 2, watches: 3 },
         watch_count: 4,
@@ -225,6 +226,7 @@ fn a_connection_without_requests_has_the_figures_of_a_reset_one() {
 fn sessions(expiring: bool) -> Detail {
     let (one, two) = (SessionId(0x10), SessionId(0x20));
     Detail::Sessions(SessionFacts {
+        local: None,
         expiring: expiring.then(|| vec![(Instant(66_000_000), vec![two]), (Instant(68_000_000), vec![one])]),
         all: vec![(one, 4_000), (two, 6_000)],
         ephemerals: vec![(one, vec!["/a".into(), "/b".into()])],

@@ -126,7 +126,7 @@ fn errors_name_the_line_and_what_to_do() {
         ("server.x=zoo4:2888:3888", "must be followed by a server's id"),
         ("electionAlg=1", "electionAlg must be 3"),
         ("forceSync=maybe", "`yes` or `no`"),
-        ("localSessionsEnabled=true", "remove localSessionsEnabled"),
+        ("sslQuorum=true", "remove sslQuorum"),
         ("dynamicConfigFile=/x", "must stand in zoo.cfg"),
         ("clientPort=99999", "clientPort must be a port"),
         ("peerType=voter", "peerType must be"),

@@ -50,6 +50,7 @@ impl Pair {
         let request = WriteRequest {
             origin,
             session,
+            local: false,
             cxid: 1,
             op: op.code(),
             body: body.into(),
