@@ -406,3 +406,32 @@ fn a_telnet_interrupt_is_a_word_without_an_answer() {
     assert_eq!(Word::recognize(b"lsnr"), None);
     assert_eq!(Word::recognize(&[0, 0, 0, 44]), None);
 }
+
+#[test]
+fn a_server_that_only_reads_says_so() {
+    let mut facts = facts(THREE, Role::Looking);
+    let status = &mut facts.replica.as_mut().expect("it runs").status;
+    (status.serving, status.read_only) = (false, true);
+    assert_eq!(answer(&facts, "isro"), "ro");
+    let srvr = answer(&facts, "srvr");
+    let head =
+        format!("Zookeeper version: {}\nREAD-ONLY mode; serving only read-only clients\nLat", version::FULL);
+    assert!(srvr.starts_with(&head) && srvr.contains("\nMode: read-only\n"), "{srvr}");
+    assert!(answer(&facts, "stat").contains("\nREAD-ONLY mode; serving only read-only clients\nClients:\n"));
+    assert!(answer(&facts, "mntr").contains("zk_server_state\tread-only\n"));
+    assert_eq!(commands::find("isro").expect("known").answer(&facts)["read_only"], json!(true));
+    assert_eq!(commands::find("srvr").expect("known").answer(&facts)["read_only"], json!(true));
+}
+
+#[test]
+fn dump_shows_local_sessions_where_there_may_be_any() {
+    let dump = |expiring| {
+        let Detail::Sessions(mut facts) = sessions(expiring) else { unreachable!("they are sessions") };
+        facts.local = Some(vec![(Instant(66_000_000), vec![SessionId(0x30)])]);
+        facts.ephemerals.clear();
+        answer(&with(Detail::Sessions(facts)), "dump")
+    };
+    let local = "SessionTracker dump:\nLocal Session Sets (1)/(1):\n1 expire at Sat Nov 21 12:00:06 UTC 2026:\n\t0x30\n";
+    assert!(dump(true).starts_with(&format!("{local}Global Session Sets (2)/(2):\n")), "{}", dump(true));
+    assert!(dump(false).starts_with(&format!("{local}Global Sessions(2):\n")), "{}", dump(false));
+}

@@ -140,6 +140,22 @@ fn errors_name_the_line_and_what_to_do() {
 }
 
 #[test]
+fn local_sessions_and_reading_without_a_quorum_are_for_ensembles() {
+    let text = "localSessionsEnabled=true\nlocalSessionsUpgradingEnabled=true\nreadonlymode.enabled=true\n";
+    let switches = |service: &zabrus_core::config::ServiceSettings| {
+        [service.local_sessions, service.upgrade_local_sessions, service.read_only_mode]
+    };
+    let three = format!("{THREE}{text}");
+    assert_eq!(switches(&accepted(&three, Some("1")).core.service), [true; 3]);
+    assert_eq!(switches(&accepted(THREE, Some("1")).core.service), [false; 3]);
+    let alone = format!("dataDir=/d\nclientPort=1\n{text}");
+    assert_eq!(switches(&accepted(&alone, None).core.service), [false; 3]);
+    let both = format!("{three}linearizableReads=true\n");
+    let warns = |remark: &Remark| remark.text.contains("linearizableReads could not be kept");
+    assert!(reading(&both, Some("1")).remarks.iter().any(warns));
+}
+
+#[test]
 fn what_is_missing_is_said() {
     let without = |key: &str| -> String {
         THREE.lines().filter(|line| !line.starts_with(key)).map(|line| format!("{line}\n")).collect()
