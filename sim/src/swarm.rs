@@ -218,11 +218,12 @@ fn particular(load: LoadSettings, seed: u64) -> LoadSettings {
 fn without_a_leader(mut settings: Settings, seed: u64) -> Settings {
     let mut random = Random::stream(seed, "without a leader");
     let Settings { service, load, .. } = &mut settings;
-    if random.chance(300) {
+    // Recipes need more than a local session promises: what it asked for is still done when another server has
+    // told its client that it is gone.
+    if random.chance(350) && load.recipe.is_none() {
         service.local_sessions = true;
+        service.upgrade_local_sessions = random.chance(700);
         load.parting_per_mille = 500;
-        // Recipes live by ephemeral nodes.
-        service.upgrade_local_sessions = random.chance(700) || load.recipe.is_some();
     }
     // Clients ask for what no server has, too.
     if random.chance(300) {
@@ -297,6 +298,20 @@ mod tests {
         assert!(of_load(|load| load.watch_percent > 0 && (1..100).contains(&load.rearm_percent)) > 150);
         assert!(of_load(|load| load.multi_percent >= 40 && load.versioned_percent >= 50) > 50);
         assert!(of_load(|load| load.acl_percent >= 20) > 200 && of_load(|load| load.acl_percent == 0) > 200);
+    }
+
+    #[test]
+    fn some_worlds_have_local_sessions_and_servers_that_only_read() {
+        let of_service = |wanted: fn(&ServiceChoices) -> bool| count(|settings| wanted(&settings.service));
+        assert!((200..350).contains(&of_service(|service| service.local_sessions)));
+        assert!(of_service(|service| service.local_sessions && !service.upgrade_local_sessions) > 40);
+        assert!((200..350).contains(&of_service(|service| service.read_only_mode)));
+        let both = |service: &ServiceChoices| service.read_only_mode && service.local_sessions;
+        assert!(of_service(both) > 40);
+        assert!(
+            count(|settings| settings.load.read_only_percent > 0 && !settings.service.read_only_mode) > 5
+        );
+        assert_eq!(count(|settings| settings.service.local_sessions && settings.load.recipe.is_some()), 0);
     }
 
     #[test]

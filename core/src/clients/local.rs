@@ -1,11 +1,15 @@
 //! The local sessions of this server (client.md section 17.4). Nobody else knows them, and nothing of them
 //! is ever written: they end with the process, or when nothing is heard of them for their timeout.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::Clients;
 use crate::identity::ServerId;
+use crate::io::{ClientId, Output};
+use crate::jute;
+use crate::mutated;
 use crate::time::{Duration, Instant};
-use crate::wire::SessionId;
+use crate::wire::{CreateMode, OpCode, SessionId, Write};
 
 /// The sessions that only this server knows.
 #[derive(Debug)]
@@ -103,6 +107,73 @@ impl LocalSessions {
         self.remove(session);
         Some(session)
     }
+}
+
+impl Clients {
+    /// Time passes: local sessions end, and their connections with them.
+    pub fn tick(&mut self, now: Instant, outputs: &mut VecDeque<Output>) {
+        while let Some(session) = self.local.expire(now) {
+            if let Some(client) = self.attached.get(&session).copied() {
+                self.close(client, outputs);
+            }
+        }
+    }
+
+    /// When [`Clients::tick`] is due.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        self.local.deadline()
+    }
+
+    /// The sessions that only this server knows.
+    #[must_use]
+    pub fn local_sessions(&self) -> &LocalSessions {
+        &self.local
+    }
+
+    /// From now on reads are answered without a leader, to clients that ask for no more; until
+    /// [`Clients::close_all`].
+    pub fn serve_reads_only(&mut self) {
+        self.read_only = true;
+    }
+
+    /// Whether it is so.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// The end of a session that nobody else knows. One that became a global session ends for everybody
+    /// (ZOOKEEPER-3471).
+    pub(super) fn ends_here(&mut self, session: SessionId) -> bool {
+        self.local.remove(session).is_some() || session.began_as_local() && mutated!(M103)
+    }
+
+    /// A local session that wants to own a node becomes a global one first: its createSession goes before the
+    /// write (client.md section 17.4). If it may not, the leader refuses the write.
+    pub(super) fn upgrade_before(&mut self, client: ClientId, session: SessionId, op: OpCode, body: &[u8]) {
+        let Some(timeout) = self.local.timeout(session) else { return };
+        if self.settings.upgrade_local_sessions && creates_ephemeral(op, body) {
+            self.ask_to_write(client, session, 0, OpCode::CreateSession, jute::encode(&timeout).into());
+            self.local.remove(session);
+        }
+    }
+}
+
+/// Whether a node may come of it that its session would own.
+fn creates_ephemeral(op: OpCode, body: &[u8]) -> bool {
+    let is_ephemeral = |write: &Write| match write {
+        Write::Create { op: op @ (OpCode::Create | OpCode::Create2), create, .. } => {
+            CreateMode::from_flags(create.flags, *op).is_ok_and(|mode| mode.ephemeral)
+        }
+        _ => false,
+    };
+    matches!(op, OpCode::Create | OpCode::Create2 | OpCode::Multi)
+        && match Write::decode(op, body) {
+            Ok(Write::Multi(writes)) => writes.iter().any(is_ephemeral),
+            Ok(write) => is_ephemeral(&write),
+            Err(_) => false,
+        }
 }
 
 #[cfg(test)]

@@ -22,12 +22,10 @@ use crate::mutated;
 use crate::prepare::WriteRequest;
 use crate::reads::{self, ReadContext};
 use crate::state::{Outcome, State, Trigger};
-use crate::time::Instant;
 use crate::watches::Watches;
 use crate::wire::{
-    Auth, Change, ConnectRequest, ConnectResponse, CreateMode, ErrorCode, OpCode, Origin, Permissions,
-    RequestHeader, SessionId, Transaction, Write, is_well_formed, notification, password, reply, reply_error,
-    reply_with, xid,
+    Auth, Change, ConnectRequest, ConnectResponse, ErrorCode, OpCode, Origin, Permissions, RequestHeader,
+    SessionId, Transaction, is_well_formed, notification, password, reply, reply_error, reply_with, xid,
 };
 use connection::{Connection, Stage, Waiting, What};
 pub use local::LocalSessions;
@@ -108,39 +106,6 @@ impl Clients {
             local: LocalSessions::new(server, boot),
             read_only: false,
         }
-    }
-
-    /// Time passes: local sessions end, and their connections with them.
-    pub fn tick(&mut self, now: Instant, outputs: &mut VecDeque<Output>) {
-        while let Some(session) = self.local.expire(now) {
-            if let Some(client) = self.attached.get(&session).copied() {
-                self.close(client, outputs);
-            }
-        }
-    }
-
-    /// When [`Clients::tick`] is due.
-    #[must_use]
-    pub fn deadline(&self) -> Instant {
-        self.local.deadline()
-    }
-
-    /// The sessions that only this server knows.
-    #[must_use]
-    pub fn local_sessions(&self) -> &LocalSessions {
-        &self.local
-    }
-
-    /// From now on reads are answered without a leader, to clients that ask for no more; until
-    /// [`Clients::close_all`].
-    pub fn serve_reads_only(&mut self) {
-        self.read_only = true;
-    }
-
-    /// Whether it is so.
-    #[must_use]
-    pub fn is_read_only(&self) -> bool {
-        self.read_only
     }
 
     /// How many requests wait.
@@ -459,22 +424,6 @@ impl Clients {
         }
     }
 
-    /// The end of a session that nobody else knows. One that became a global session ends for everybody
-    /// (ZOOKEEPER-3471).
-    fn ends_here(&mut self, session: SessionId) -> bool {
-        self.local.remove(session).is_some() || session.began_as_local() && mutated!(M103)
-    }
-
-    /// A local session that wants to own a node becomes a global one first: its createSession goes before the
-    /// write (client.md section 17.4). If it may not, the leader refuses the write.
-    fn upgrade_before(&mut self, client: ClientId, session: SessionId, op: OpCode, body: &[u8]) {
-        let Some(timeout) = self.local.timeout(session) else { return };
-        if self.settings.upgrade_local_sessions && creates_ephemeral(op, body) {
-            self.ask_to_write(client, session, 0, OpCode::CreateSession, jute::encode(&timeout).into());
-            self.local.remove(session);
-        }
-    }
-
     fn authenticate(&mut self, client: ClientId, xid: i32, body: &[u8], outputs: &mut VecDeque<Output>) {
         let Some(connection) = self.connections.get_mut(&client) else { return };
         let Ok(request) = jute::decode::<Auth>(body) else { return self.close(client, outputs) };
@@ -712,22 +661,6 @@ impl Clients {
 /// What a server without a leader cannot do.
 fn needs_leader(op: OpCode) -> bool {
     op == OpCode::Sync || op.is_write() && op != OpCode::CloseSession
-}
-
-/// Whether a node may come of it that its session would own.
-fn creates_ephemeral(op: OpCode, body: &[u8]) -> bool {
-    let is_ephemeral = |write: &Write| match write {
-        Write::Create { op: op @ (OpCode::Create | OpCode::Create2), create, .. } => {
-            CreateMode::from_flags(create.flags, *op).is_ok_and(|mode| mode.ephemeral)
-        }
-        _ => false,
-    };
-    matches!(op, OpCode::Create | OpCode::Create2 | OpCode::Multi)
-        && match Write::decode(op, body) {
-            Ok(Write::Multi(writes)) => writes.iter().any(is_ephemeral),
-            Ok(write) => is_ephemeral(&write),
-            Err(_) => false,
-        }
 }
 
 #[cfg(test)]
