@@ -4,7 +4,7 @@ use core::net::Ipv4Addr;
 use super::*;
 use crate::identity::Epoch;
 use crate::prepare::Preparer;
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 use crate::wire::{Acl, Create, Id, ReplyHeader, SetData};
 
 const A: ClientId = ClientId(1);

@@ -25,7 +25,10 @@ impl Step<'_> {
             return self.request.session;
         }
         let epoch = if mutated!(M111) { 0 } else { self.zxid.epoch().0 };
-        SessionId::global(self.request.origin.server, u64::from(epoch) << 32 | u64::from(self.zxid.counter()))
+        SessionId::global(
+            self.request.origin.server,
+            (u64::from(epoch) << 32) | u64::from(self.zxid.counter()),
+        )
     }
 
     pub(super) fn create_session(&mut self, asked: i32) -> Change {

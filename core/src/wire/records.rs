@@ -37,7 +37,8 @@ impl SessionId {
     /// The first byte says to which server the client came; never 0xff, which stands for a time to live in
     /// the owner of a node.
     fn of(server: ServerId, number: u64) -> Self {
-        Self((server.0 % 0xff << 56 | number & (1 << 56) - 1).cast_signed())
+        let number = number & ((1 << 56) - 1);
+        Self((((server.0 % 0xff) << 56) | number).cast_signed())
     }
 }
 

@@ -142,7 +142,7 @@ fn errors_name_the_line_and_what_to_do() {
 #[test]
 fn local_sessions_and_reading_without_a_quorum_are_for_ensembles() {
     let text = "localSessionsEnabled=true\nlocalSessionsUpgradingEnabled=true\nreadonlymode.enabled=true\n";
-    let switches = |service: &zabrus_core::config::ServiceSettings| {
+    let switches = |service: &ServiceSettings| {
         [service.local_sessions, service.upgrade_local_sessions, service.read_only_mode]
     };
     let three = format!("{THREE}{text}");
