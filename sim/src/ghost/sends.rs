@@ -56,10 +56,7 @@ impl Ghost {
                 self.message(server, *peer, *link, message)
             }
             Output::ClientFrame { .. } => self.progress(server, &replica.status()),
-            Output::Disk(operation) => {
-                self.asked_of_disk(server, operation);
-                Ok(())
-            }
+            Output::Disk(operation) => self.asked_of_disk(server, operation),
             Output::Event(event) => {
                 if matches!(event, Event::EpochEstablished { .. }) && self.servers[&server].harmed {
                     self.learn_memory(server, replica)?;
@@ -333,6 +330,9 @@ impl Ghost {
                 self.progress(server, status)?;
             }
             Event::Delivered { .. } => self.progress(server, status)?,
+            Event::SnapshotSaved { label } => {
+                self.facts(server).whole_snapshots.insert(label.zxid);
+            }
             _ => {}
         }
         Ok(())

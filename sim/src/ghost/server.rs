@@ -1,6 +1,6 @@
 //! What the observer remembers of one server.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use zabrus_core::config::Config;
 use zabrus_core::event::Role;
@@ -65,6 +65,8 @@ pub(super) struct ServerFacts {
     pub(super) promised: Epoch,
     pub(super) tail: Tail,
     pub(super) structural: Structural,
+    /// The labels of the snapshots that were whole when it started, or when it wrote them.
+    pub(super) whole_snapshots: BTreeSet<Zxid>,
     /// Disk operations that matter to the durable shadow, asked for and not yet carried out.
     pub(super) asked: VecDeque<FileOperation>,
     /// The replica's state after its last step, `None` while it is down.
@@ -125,6 +127,7 @@ impl ServerFacts {
             promised: Epoch(0),
             tail: Tail::default(),
             structural: Structural::default(),
+            whole_snapshots: BTreeSet::new(),
             asked: VecDeque::new(),
             status: None,
             life: Life::default(),

@@ -316,7 +316,7 @@ impl Leader {
                 handler.accepted = true;
                 self.on_accepted(server, peer);
             }
-            (LearnerStage::Forwarding, Message::Ack { zxid, .. }) if handler.accepted || mutated!(M06) => {
+            (LearnerStage::Forwarding, Message::Ack { zxid, .. }) if handler.accepted => {
                 // Nobody acknowledges what was never proposed.
                 if zxid > server.storage.last().zxid {
                     return Ok(false);
