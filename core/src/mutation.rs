@@ -270,6 +270,8 @@ mod planted {
         Z04 "own"
         /// A server whose abstention has ended has its deadline in the past.
         Z05 "own"
+        /// An answer about a session goes to whatever link its server has now.
+        Z06 "own"
     }
 
     static PLANTED: AtomicUsize = AtomicUsize::new(0);

@@ -13,8 +13,8 @@ use super::server::{ServerFacts, Structural};
 use super::{Checked, Ghost};
 use crate::checks::{
     Rule, b01_integrity, e10_epoch_monotonicity, r04_recover_is_pure, r05_no_resurrection,
-    r06_never_shrink_silently, r09_purge_safety, y05_epoch_after_log, y08_truncation_safety,
-    y15_snapshot_truth,
+    r06_never_shrink_silently, r09_purge_safety, w10_true_stats, y05_epoch_after_log,
+    y08_truncation_safety, y15_snapshot_truth,
 };
 use crate::counters::Mark;
 use crate::disk::{Disk, View};
@@ -164,6 +164,12 @@ impl Ghost {
         self.changed(server, after, Cause::Damage)
     }
 
+    /// Whether the observer was told of the damage to a disk.
+    #[cfg(test)]
+    pub(crate) fn knows_of_damage(&self, server: ServerId) -> bool {
+        self.servers[&server].harmed
+    }
+
     /// A process starts with what recovery found in the directory as the system sees it.
     ///
     /// # Errors
@@ -185,6 +191,12 @@ impl Ghost {
         self.judge(Rule::R5, server, verdict)?;
         self.judge(Rule::R6, server, r06_never_shrink_silently::check(&self.history, owed, &found))?;
         self.snapshot_is_true(server, recovered)?;
+        if let Some((label, state)) = &recovered.snapshot
+            && self.history.committed_index(*label).is_some()
+        {
+            let verdict = w10_true_stats::check(state, self.model.subtree("/", label.zxid));
+            self.judge(Rule::W10, server, verdict)?;
+        }
         self.facts(server).whole_snapshots = whole_snapshots(disk.view());
         for (mark, seen) in [
             (Mark::RecoveredEmpty, recovered.empty),

@@ -105,6 +105,8 @@ pub(super) struct Life {
     pub(super) links: BTreeMap<ServerId, LinkFacts>,
     /// Since when it serves as a leader.
     pub(super) serves_since: Option<Instant>,
+    /// Where its log ended when a learner's `sync` came, by the learner's number for it.
+    pub(super) syncs: BTreeMap<(ServerId, u64), Zxid>,
     /// When it last heard of each session as the leader, and the longest silence before (N5).
     pub(super) heard_sessions: BTreeMap<SessionId, (Instant, Duration)>,
     pub(super) steps: u64,

@@ -29,6 +29,22 @@ fn played(recipe: Recipe, rule: Rule, marks: &[Mark]) {
     assert!(counters.checks(rule) > 50, "{rule:?} was judged {} times", counters.checks(rule));
 }
 
+/// Seeds 367, 461 and 2281: with sessions this short, every moment of a calm client is one of its pings.
+#[test]
+fn members_of_a_group_look_again_when_all_is_calm() {
+    for seed in 0..5 {
+        let load = LoadSettings {
+            clients: 0,
+            recipe: Some(Recipe::Group),
+            session_millis: (1_000, 1_000),
+            ..LoadSettings::default()
+        };
+        let report = world::play(Settings { load, ..Settings::default() }, seed, false);
+        assert_eq!(report.outcome, Outcome::Passed, "seed {seed}");
+        assert!(report.counters.checks(Rule::P6) > 0, "seed {seed}");
+    }
+}
+
 #[test]
 fn locks_are_granted_and_lost_and_then_writes_are_refused() {
     played(Recipe::Lock, Rule::P1, &[Mark::LocksGranted, Mark::LocksLost, Mark::LockWritesRefused]);
