@@ -277,17 +277,21 @@ mod planted {
     static PLANTED: AtomicUsize = AtomicUsize::new(0);
     static REACHED: AtomicU64 = AtomicU64::new(0);
 
-    /// The unit tests of this crate run with the bug that `ZABRUS_MUTANT` names, to see which of them it
-    /// fails.
     #[cfg(test)]
-    fn named() -> usize {
-        extern crate std;
-        static NAMED: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
-        *NAMED.get_or_init(|| {
-            let Ok(name) = std::env::var("ZABRUS_MUTANT") else { return 0 };
-            let found = Mutation::ALL.iter().position(|mutation| std::format!("{mutation:?}") == name);
-            found.expect("ZABRUS_MUTANT names a mutant") + 1
-        })
+    extern crate std;
+
+    #[cfg(test)]
+    std::thread_local! {
+        static PLANTED_HERE: core::cell::Cell<Option<Mutation>> = const { core::cell::Cell::new(None) };
+    }
+
+    /// Asserts that a unit test fails if the bug is planted, for this thread alone.
+    #[cfg(test)]
+    pub(crate) fn fails(mutation: Mutation, test: fn()) {
+        PLANTED_HERE.set(Some(mutation));
+        let failed = std::panic::catch_unwind(test).is_err();
+        PLANTED_HERE.set(None);
+        assert!(failed, "{mutation:?} passes a test that should kill it");
     }
 
     /// Plants one bug in every replica of this process, or none, and forgets the count.
@@ -307,7 +311,7 @@ mod planted {
     pub fn reached(mutation: Mutation) -> bool {
         let planted = PLANTED.load(Ordering::Relaxed) == mutation as usize + 1;
         #[cfg(test)]
-        let planted = planted || named() == mutation as usize + 1;
+        let planted = planted || PLANTED_HERE.get() == Some(mutation);
         if planted {
             REACHED.fetch_add(1, Ordering::Relaxed);
         }

@@ -16,7 +16,9 @@ pub fn check(before: &Durable, after: &Durable) -> Verdict {
 /// Judges the removal of a whole snapshot because `newer` ones take its place.
 pub fn spares(label: Zxid, newer: usize, kept: usize) -> Verdict {
     ensure(newer >= kept, || {
-        format!("its snapshot {label} is removed, but only {newer} newer ones are whole, and {kept} are to be kept")
+        format!(
+            "its snapshot {label} is removed, but only {newer} newer ones are whole, and {kept} are to be kept"
+        )
     })
 }
 

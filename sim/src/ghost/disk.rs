@@ -13,8 +13,8 @@ use super::server::{ServerFacts, Structural};
 use super::{Checked, Ghost};
 use crate::checks::{
     Rule, b01_integrity, e10_epoch_monotonicity, r04_recover_is_pure, r05_no_resurrection,
-    r06_never_shrink_silently, r09_purge_safety, w10_true_stats, y05_epoch_after_log,
-    y08_truncation_safety, y15_snapshot_truth,
+    r06_never_shrink_silently, r09_purge_safety, w10_true_stats, y05_epoch_after_log, y08_truncation_safety,
+    y15_snapshot_truth,
 };
 use crate::counters::Mark;
 use crate::disk::{Disk, View};

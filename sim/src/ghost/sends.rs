@@ -151,7 +151,9 @@ impl Ghost {
             }
             Message::UpToDate { epoch, committed } => self.leader_committed(server, *epoch, *committed),
             Message::Sync { number, committed, .. } if self.servers[&server].life.leading.is_some() => {
-                let Some(proposed) = self.facts(server).life.syncs.remove(&(peer, *number)) else { return Ok(()) };
+                let Some(proposed) = self.facts(server).life.syncs.remove(&(peer, *number)) else {
+                    return Ok(());
+                };
                 self.judge(Rule::L8, server, l_clients::flushed(*committed, proposed))
             }
             Message::AckNewLeader { epoch } => self.ack_new_leader(server, peer, link, *epoch),

@@ -14,9 +14,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use zabrus_core::io::ClientId;
-use zabrus_core::wire::{
-    Auth, ConnectRequest, Id, OpCode, PASSWORD_BYTES, RequestHeader, SessionId, xid,
-};
+use zabrus_core::wire::{Auth, ConnectRequest, Id, OpCode, PASSWORD_BYTES, RequestHeader, SessionId, xid};
 use zabrus_core::{Bytes, Duration, Instant, ServerId, Zxid, jute};
 
 use crate::clients::digest_id;
