@@ -21,6 +21,13 @@ use std::path::{Path, PathBuf};
 use zabrus_core::identity::{Epoch, Position, Zxid};
 use zabrus_core::state::{Owner, State};
 
+/// The snapshot that Apache ZooKeeper would write of a server that runs and has applied so much, and the
+/// last transaction in it.
+pub(crate) fn snapshot_for_apache(place: &ours::Place, applied: Zxid) -> Result<(Zxid, Vec<u8>), DataError> {
+    let (position, state) = ours::read_committed(place, applied)?;
+    Ok((position.zxid, apache::snapshot::encode(&state, position.zxid)))
+}
+
 /// Everything that a server knows, and where in the history that is.
 #[derive(Debug)]
 pub(crate) struct Image {

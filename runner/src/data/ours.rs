@@ -16,6 +16,7 @@ use zabrus_core::{Bytes, Config};
 use super::{At, DataError, Image, hexadecimal, is_in_use, publish};
 use crate::disk::{Contents, DataDirectory, SUBDIRECTORY, is_same};
 use crate::node::StartError;
+use crate::zoo_cfg::Settings;
 
 const EPOCHS: &str = "epochs";
 /// What must be removed before a server would start from other data.
@@ -32,6 +33,12 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Where a zoo.cfg says.
+    pub(crate) fn of(settings: &Settings) -> Self {
+        let Settings { data_directory, log_directory, core, .. } = settings;
+        Self { data: data_directory.clone(), log: log_directory.clone(), config: core.clone() }
+    }
+
     /// A data directory without a zoo.cfg. Whose it is, is said by the data or by `myid`.
     pub(crate) fn directory(data: &Path) -> Result<Self, DataError> {
         let epochs = fs::read(data.join(SUBDIRECTORY).join(EPOCHS)).ok().and_then(|file| read_epochs(&file));
@@ -106,6 +113,14 @@ pub(crate) fn read(place: &Place, force: bool) -> Result<Image, DataError> {
     }
     let Epochs { accepted_epoch, current_epoch, .. } = epochs;
     Ok(Image { position, state, accepted_epoch, current_epoch, notes: findings })
+}
+
+/// The state of a server that runs. What it had not yet applied, with `applied` as the last, is not in it
+/// unless a snapshot has it: it may never be committed.
+pub(crate) fn read_committed(place: &Place, applied: Zxid) -> Result<(Position, State), DataError> {
+    let (_, mut recovered) = look(place)?;
+    recovered.entries.retain(|entry| entry.position.zxid <= applied);
+    replayed(&mut recovered).map_err(|what| DataError::new(&place.data, what))
 }
 
 /// Makes the data directory of a server that has none.
