@@ -23,8 +23,8 @@ sys.path.insert(0, str(HERE.parent / "migration"))
 import zookeeper as zk  # noqa: E402
 
 PREFIX = re.compile(r"(avg|min|max|cnt|sum|p50|p95|p99|p999)_")
-# Everything that begins so has its own entries, which are data.
-LABELLED = re.compile(r"(\d+_learner_handler|.+_per_namespace)")
+# Whose figure it is: the number of a learner, or a znode below the root.
+LABEL = re.compile(r"(\d+_(?=learner_handler)|[^_]+_(?=\w+_per_namespace$))")
 # What `mntr` has, and Java's own.
 WITHOUT = {"monitor", "system_properties"}
 # They count anew, so they come last.
@@ -50,8 +50,7 @@ def metrics(text):
             kind, name = "single", key
         else:
             kind = "detailed" if f"p50_{name}" in keys else "summary"
-        name = re.sub(r"^\d+_", "", name)
-        kinds[re.sub(r"^.+_(\w+_per_namespace)$", r"\1", name) if LABELLED.match(name) else name] = kind
+        kinds[LABEL.sub("", name, count=1)] = kind
     return kinds
 
 

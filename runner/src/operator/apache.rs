@@ -288,5 +288,5 @@ fn every_command_of_apaches_has_its_keys_in_every_role() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 4 * 25);
+    assert_eq!(compared, 4 * 24);
 }

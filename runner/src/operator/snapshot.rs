@@ -106,6 +106,7 @@ mod tests {
 
     use super::super::tests::{ALONE, facts};
     use super::*;
+    use crate::disk::DataDirectory;
     use crate::zoo_cfg::for_test;
 
     /// A command for a server with an empty tree, whose root gives so much to one user and to everybody.
@@ -120,6 +121,7 @@ mod tests {
     impl Asked {
         fn new(settings: &str) -> Self {
             let folder = TempDir::new().expect("a folder");
+            DataDirectory::open(folder.path(), folder.path(), true).expect("made");
             let place = Place::directory(folder.path()).expect("a directory");
             let text = format!("{ALONE}\nadmin.enableServer=true\n{settings}");
             let admin = for_test(&text, 1).admin.expect("on");
