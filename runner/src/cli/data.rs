@@ -29,7 +29,10 @@ out to each of Apache's servers."
     Backup(Save),
     /// Makes a data directory from a backup
     Restore(Restore),
-    /// Checks a data directory, and says what a start would do; changes nothing
+    /// Checks a data directory, and says what a start would do; or a backup. Changes nothing
+    #[command(mut_arg("place", |place| {
+        place.value_name("zoo.cfg|DATADIR|BACKUP").help("The server's zoo.cfg, its data directory, or a backup")
+    }))]
     Verify(Source),
     /// Prints what is in a log or a snapshot, ours or Apache ZooKeeper's
     Dump(DumpArguments),
@@ -117,6 +120,8 @@ enum Kind {
     Snapshot,
 }
 
+const WHOLE: &str = "Everything is whole.";
+
 /// Everything from the arguments to the exit code.
 pub(super) fn run(verb: Verb) -> Done {
     match verb {
@@ -194,6 +199,11 @@ fn found(image: &Image, place: &Place) -> Done {
 }
 
 fn check(path: &Path) -> Done {
+    if ours::is_backup(path) {
+        show(&done(ours::open_backup(path))?);
+        println!("{WHOLE}");
+        return Ok(());
+    }
     let place = place(path)?;
     if only_apache(&place.data).is_some() {
         println!("Data of Apache ZooKeeper; an import would read this:");
@@ -202,7 +212,7 @@ fn check(path: &Path) -> Done {
     }
     let report = done(verify::verify(&place))?;
     print!("{}", report.text);
-    println!("\n{}", if report.is_whole { "Everything is whole." } else { "NOT everything is whole." });
+    println!("\n{}", if report.is_whole { WHOLE } else { "NOT everything is whole." });
     if report.is_whole { Ok(()) } else { Err(ExitCode::FAILURE) }
 }
 

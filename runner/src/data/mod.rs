@@ -112,7 +112,9 @@ fn sync_names(directory: &Path) -> Result<(), DataError> {
 /// Gives what lies finished and synced at `from` its name, durably. Fails if there is something already.
 fn publish(from: &Path, to: &Path) -> Result<(), DataError> {
     fs::rename(from, to).at(to)?;
-    sync_names(to.parent().unwrap_or(Path::new(".")))
+    // The parent of a mere name is empty.
+    let parent = to.parent().filter(|parent| *parent != Path::new(""));
+    sync_names(parent.unwrap_or(Path::new(".")))
 }
 
 #[cfg(test)]

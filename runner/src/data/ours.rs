@@ -1,7 +1,7 @@
 //! Our own data directories and backups.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,8 @@ use crate::node::StartError;
 use crate::zoo_cfg::Settings;
 
 const EPOCHS: &str = "epochs";
+/// How a backup begins, and every snapshot of ours.
+const MAGIC: [u8; 8] = *b"ZABRSNP1";
 /// What must be removed before a server would start from other data.
 const IN_USE: &str = "there are data already: stop the server and move this directory away";
 /// A server that runs may remove old files while they are read; then it is done again.
@@ -191,6 +193,12 @@ pub(crate) fn back_up(image: &Image, to: &Path) -> Result<PathBuf, DataError> {
 
 fn write_at(file: &File, offset: u64, bytes: &Bytes) -> io::Result<()> {
     file.write_all_at(bytes, offset)
+}
+
+/// Whether a file wants to be a backup.
+pub(crate) fn is_backup(file: &Path) -> bool {
+    let mut begin = [0; MAGIC.len()];
+    File::open(file).and_then(|mut file| file.read_exact(&mut begin)).is_ok_and(|()| begin == MAGIC)
 }
 
 /// What is in a backup, or in a snapshot file of a data directory.
