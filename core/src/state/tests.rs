@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::*;
 use crate::identity::{ServerId, Zxid};
-use crate::wire::{Change, EventType, MultiResult, OpCode, Origin, Stat, Transaction};
+use crate::wire::{Change, ErrorCode, EventType, MultiResult, OpCode, Origin, Stat, Transaction};
 
 pub(super) const SESSION: SessionId = SessionId(0x100_0000_0001);
 
@@ -344,6 +344,20 @@ fn the_system_nodes_do_not_count_in_the_digest() {
 }
 
 #[test]
+fn a_transaction_without_a_path_changes_nothing() {
+    let mut state = State::default();
+    apply(&mut state, 1, [create("/a", b"", 1)]);
+    let before = state.digest();
+    for path in ["", "a", "//", "//b", "/a/", "/a//b"] {
+        let outcome = apply(&mut state, 2, [create(path, b"", 1)]).remove(0);
+        assert!(matches!(outcome, Outcome::Error(_)), "{path:?}");
+    }
+    assert_eq!(apply(&mut state, 2, [delete("//a")]), [ErrorCode::BadArguments.into()]);
+    assert_eq!(state.digest(), before);
+    assert!(state.is_consistent());
+}
+
+#[test]
 fn children_come_in_the_same_order_from_a_snapshot() {
     let mut state = State::default();
     apply(&mut state, 1, (1..100).map(|n| create(&format!("/{n}"), b"", n)));
@@ -413,7 +427,7 @@ fn nodes_that_are_no_tree_are_not_loaded() {
     assert!(loader.node("/a", None, Some(&acl(31)), stat()).is_err(), "the root comes first");
     assert!(StateLoader::default().finish().is_err());
     loader.node("/", None, Some(&acl(31)), stat()).unwrap();
-    for path in ["/", "", "a", "/b/c", "/a/"] {
+    for path in ["/", "", "a", "/b/c", "/a/", "//a"] {
         assert!(loader.node(path, None, Some(&acl(31)), stat()).is_err(), "{path:?}");
     }
     loader.node("/a", None, Some(&acl(31)), stat()).unwrap();
