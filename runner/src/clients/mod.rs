@@ -263,8 +263,9 @@ impl Clients {
         connection.channel.send(bytes);
         self.unflushed.insert(client.0);
         self.figures.sent += 1;
-        let size = bytes.len() as u64;
+        // As ZooKeeper counts, without the length before it.
         let frame = bytes.get(4..).unwrap_or_default();
+        let size = frame.len() as u64;
         match connection.traffic.leaves(frame, now) {
             Sent::Notification => {
                 self.figures.notification_bytes += size;

@@ -94,11 +94,10 @@ const LACKING: [(&str, &[&str]); 9] = [
     ),
 ];
 
-/// Keys of commands that are not here, and why: a server that leads knows of an observer only its number, which
-/// is in nobody's list until it has more to say.
+/// Keys of commands that are not here: of an observer a leader knows its number and nothing more.
 const LACKING_KEYS: [(&str, &str); 1] = [("observers", "observers.[].")];
 
-/// Keys that only we have: a trace mask is answered without being asked for, too.
+/// Keys that only we have: Apache's server wants an argument here, and without one says that.
 const OWN_KEYS: [(&str, &str); 1] = [("set_trace_mask", "tracemask")];
 
 fn recorded() -> Value {
