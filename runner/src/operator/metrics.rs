@@ -112,9 +112,8 @@ fn flat(facts: &Facts) -> Vec<(String, serde_json::Value)> {
                 {
                     all.push((format!("{prefix}_{name}"), number.into()));
                 }
-                for (distribution, (part, prefix)) in
-                    distribution.iter().flat_map(|one| PERCENTILES.map(|p| (one, p)))
-                {
+                let Some(distribution) = distribution else { continue };
+                for (part, prefix) in PERCENTILES {
                     all.push((format!("{prefix}_{name}"), (distribution.percentile(part) / unit).into()));
                 }
             }
@@ -152,12 +151,12 @@ fn metrics(facts: &Facts) -> Vec<Metric<'_>> {
     for name in [
         "local_sessions",
         "outstanding_tls_handshake",
-        "tls_handshake_exceeded",
         "non_mtls_remote_conn_count",
         "non_mtls_local_conn_count",
     ] {
         put(name, Value::gauge(0));
     }
+    put("tls_handshake_exceeded", Value::counter(0));
     if let Some(replica) = &facts.replica {
         put("outstanding_requests", length(replica.status.waiting));
         put("znode_count", length(replica.znodes));
@@ -254,10 +253,10 @@ pub(super) fn prometheus(facts: &Facts) -> String {
         match value {
             Value::Single(_, number) => page.line(format_args!("{name}{label} {number}")),
             Value::Summary { tally, unit, distribution } => {
-                for (distribution, (part, quantile)) in
-                    distribution.iter().flat_map(|one| QUANTILES.map(|q| (one, q)))
-                {
-                    let value = distribution.percentile(part) / unit;
+                let quantiles = QUANTILES.iter().filter_map(|(part, quantile)| {
+                    distribution.map(|distribution| (quantile, distribution.percentile(*part) / unit))
+                });
+                for (quantile, value) in quantiles {
                     page.line(format_args!("{name}{{quantile=\"{quantile}\"}} {value}"));
                 }
                 page.line(format_args!("{name}_count {}", tally.count));
