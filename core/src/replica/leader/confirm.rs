@@ -105,7 +105,7 @@ impl Leader {
             match who {
                 Asker::Client(number) => server.clients.synced(number, committed),
                 Asker::Attach(owner, session, link, lives) => {
-                    if link.is_none_or(|link| self.linked(owner.server, link).is_some()) {
+                    if link.is_none_or(|link| self.linked(owner.server, link).is_some() || mutated!(Z06)) {
                         self.attached(server, owner, session, 0, lives);
                     }
                 }
