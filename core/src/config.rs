@@ -144,6 +144,14 @@ pub struct ServiceSettings {
     /// A read is answered only when a quorum confirmed, after it arrived, that nothing newer was
     /// committed: linearizable, beyond ZooKeeper.
     pub linearizable_reads: bool,
+    /// New sessions are local: known to their server alone (`localSessionsEnabled`, client.md section 17.4).
+    pub local_sessions: bool,
+    /// A local session becomes a global one before it creates an ephemeral node
+    /// (`localSessionsUpgradingEnabled`).
+    pub upgrade_local_sessions: bool,
+    /// A server without a quorum answers reads of clients that ask for no more (`readonlymode.enabled`,
+    /// client.md section 17.5). Never with `linearizable_reads`, which it could not keep.
+    pub read_only_mode: bool,
     /// What `/zookeeper/config` says (client.md section 16).
     pub ensemble_text: String,
 }
@@ -169,6 +177,9 @@ impl ServiceSettings {
             container_never_used: 0,
             sweeps_per_minute: 10_000,
             linearizable_reads: false,
+            local_sessions: false,
+            upgrade_local_sessions: false,
+            read_only_mode: false,
             ensemble_text: String::new(),
         }
     }

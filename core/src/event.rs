@@ -223,6 +223,11 @@ pub enum Event {
         /// The commit.
         zxid: Zxid,
     },
+    /// A server without a leader began to serve reads.
+    ReadOnly {
+        /// What it shows.
+        applied: Zxid,
+    },
     /// A server left its role.
     Left {
         /// The role that it left.

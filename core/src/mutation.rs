@@ -212,6 +212,8 @@ mod planted {
         M101 "F03"
         /// A session is in the leader's state before it is committed.
         M102 "F04"
+        /// The end of a session that has just become global is not replicated.
+        M103 "F05"
         /// The leader removes nodes without a transaction.
         M104 "F06"
         /// Sessions have no time left after a change of leaders.

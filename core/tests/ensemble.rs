@@ -306,6 +306,65 @@ fn a_leader_whose_counter_is_used_up_makes_way_for_a_new_epoch() {
     world.assert_equal();
 }
 
+/// What a server without a quorum says to a client that can live with reads.
+fn asks_read_only(world: &mut World, server: u64) -> Option<(Vec<u8>, ClientId)> {
+    world.last_client += 1;
+    let (server, client) = (ServerId(server), ClientId(world.last_client));
+    world.clients.insert(server, client);
+    world.inputs.push_back((server, Input::ClientConnected { client, address: Ipv4Addr::LOCALHOST.into() }));
+    let mut hello = hello();
+    *hello.last_mut().unwrap() = 1;
+    Some((world.say(server, hello)?, client))
+}
+
+#[test]
+fn a_server_that_lost_its_quorum_serves_reads_until_it_finds_one() {
+    let mut world = World::new(3, 0);
+    world.settings = |config| {
+        config.service.local_sessions = true;
+        config.service.read_only_mode = true;
+    };
+    (1..=3).for_each(|id| world.start(id));
+    world.seconds(3);
+    assert!(world.create(1, 1).unwrap().is_ok());
+    let replica = |world: &World| world.replicas[&ServerId(1)].status();
+    (2..=3).for_each(|id| world.stop(id));
+    while replica(&world).role != Role::Looking {
+        world.run(Duration::from_millis(10));
+    }
+    world.run(Duration::from_millis(1_900));
+    assert!(!replica(&world).read_only && asks_read_only(&mut world, 1).is_none());
+    world.run(Duration::from_millis(300));
+    let status = replica(&world);
+    assert!(status.read_only && !status.serving && status.role == Role::Looking);
+    let (welcome, client) = asks_read_only(&mut world, 1).expect("it serves");
+    assert_eq!((welcome.len(), welcome.last()), (4 + 37, Some(&1)), "it says that it is read-only");
+    assert!(world.has(1, "/n1"));
+    assert_eq!(world.create(1, 2).unwrap().header.err, -119);
+    world.seconds(60);
+    let after = replica(&world);
+    assert_eq!((after.logged, after.applied, after.epochs), (status.logged, status.applied, status.epochs));
+    world.start(2);
+    world.seconds(3);
+    assert!(!replica(&world).read_only && replica(&world).serving);
+    assert_ne!(world.clients.get(&ServerId(1)), Some(&client), "it must come again");
+    assert!(world.create(1, 2).unwrap().is_ok());
+}
+
+#[test]
+fn a_server_that_does_not_know_what_is_committed_shows_nothing() {
+    let mut world = World::new(3, 0);
+    world.settings = |config| config.service.read_only_mode = true;
+    (1..=3).for_each(|id| world.start(id));
+    world.seconds(3);
+    assert!(world.create(1, 1).unwrap().is_ok());
+    (1..=3).for_each(|id| world.stop(id));
+    world.start(1);
+    world.seconds(30);
+    let status = world.replicas[&ServerId(1)].status();
+    assert!(status.role == Role::Looking && !status.read_only);
+}
+
 #[test]
 fn operators_see_who_is_synchronized_when_sessions_end_and_equal_digests() {
     let mut world = World::new(3, 1);

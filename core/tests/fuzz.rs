@@ -166,6 +166,7 @@ fn write_bytes() -> impl Strategy<Value = Bytes> {
         |(origin, session, (op, body))| WriteRequest {
             origin,
             session: SessionId(session),
+            local: false,
             cxid: 1,
             op,
             body: body.into(),

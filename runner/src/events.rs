@@ -38,6 +38,9 @@ pub(crate) fn log(event: &Event) {
         Event::SnapshotInstalled { label } => info!(%label, "the leader's snapshot is in place"),
         Event::SnapshotSaved { label } => info!(%label, "a snapshot was written"),
         Event::Left { role, why } => info!(?why, "no longer {}", role_name(*role)),
+        Event::ReadOnly { applied } => {
+            warn!(%applied, "there is no quorum: reads are served, to clients that ask for no more");
+        }
         Event::DiskFailed { reason } => error!("the disk failed: {reason}"),
         Event::Committed { .. } | Event::Delivered { .. } | Event::CommitAheadOfDisk { .. } => trace!(?event),
         _ => debug!(?event),

@@ -385,7 +385,10 @@ impl Node {
             return;
         }
         let Some((client, word)) = self.questions.pop_front() else { return };
-        let serves = matches!(&self.life, Life::Running { replica, .. } if replica.status().serving);
+        let serves = match &self.life {
+            Life::Running { replica, .. } => replica.status().serving || replica.status().read_only,
+            Life::Resting { .. } => false,
+        };
         let facts = Box::new(self.facts(word.topic(&self.settings, serves)));
         self.writing = self.writer.send((client, word, facts)).is_ok();
     }

@@ -94,6 +94,12 @@ pub struct ServiceChoices {
     pub container_never_used: i64,
     /// [`ServiceSettings::linearizable_reads`].
     pub linearizable_reads: bool,
+    /// [`ServiceSettings::local_sessions`].
+    pub local_sessions: bool,
+    /// [`ServiceSettings::upgrade_local_sessions`].
+    pub upgrade_local_sessions: bool,
+    /// [`ServiceSettings::read_only_mode`].
+    pub read_only_mode: bool,
 }
 
 impl Default for ServiceChoices {
@@ -105,6 +111,9 @@ impl Default for ServiceChoices {
             sweep_interval: 60_000,
             container_never_used: 0,
             linearizable_reads: false,
+            local_sessions: false,
+            upgrade_local_sessions: false,
+            read_only_mode: false,
         }
     }
 }
@@ -113,6 +122,7 @@ impl ServiceChoices {
     fn settings(&self, tick_time: Duration) -> ServiceSettings {
         let Self { outstanding_limit, extended_types, enforce_quota, .. } = *self;
         let Self { sweep_interval, container_never_used, linearizable_reads, .. } = *self;
+        let Self { local_sessions, upgrade_local_sessions, read_only_mode, .. } = *self;
         ServiceSettings {
             outstanding_limit,
             extended_types,
@@ -120,6 +130,9 @@ impl ServiceChoices {
             sweep_interval,
             container_never_used,
             linearizable_reads,
+            local_sessions,
+            upgrade_local_sessions,
+            read_only_mode,
             ..ServiceSettings::new(tick_time)
         }
     }
@@ -254,6 +267,10 @@ pub struct LoadSettings {
     pub sessions_per_process: u32,
     /// Creations that make the list of children of one node longer and longer.
     pub crowd_percent: u32,
+    /// Clients that take a server that only reads.
+    pub read_only_percent: u32,
+    /// Ends of sessions that come right behind the creation of a node of their own.
+    pub parting_per_mille: u32,
 }
 
 impl Default for Settings {
@@ -356,6 +373,8 @@ impl Default for LoadSettings {
             players: 3,
             sessions_per_process: 1,
             crowd_percent: 0,
+            read_only_percent: 0,
+            parting_per_mille: 0,
         }
     }
 }

@@ -33,7 +33,7 @@ pub fn draw(seed: u64) -> Settings {
     let liveness_expected = link_checks && election != ElectionAlgorithm::External && !random.chance(80);
     let faults = faults(random, &ensemble);
     let service = service(random, tick_time);
-    Settings {
+    let settings = Settings {
         election,
         tick_time,
         init_limit,
@@ -60,7 +60,8 @@ pub fn draw(seed: u64) -> Settings {
         settle: (tick_time.times(u64::from(3 * init_limit)) + Duration::from_seconds(15)).times(2),
         liveness_expected,
         ensemble,
-    }
+    };
+    without_a_leader(settings, seed)
 }
 
 /// Mostly three voters and nothing else, as most people run it.
@@ -160,6 +161,7 @@ fn service(random: &mut Random, tick_time: Duration) -> ServiceChoices {
         sweep_interval: tick_time.as_millis() * random.range(1..=4),
         container_never_used: *random.pick(&[0, 5_000]),
         linearizable_reads: random.chance(150),
+        ..ServiceChoices::default()
     }
 }
 
@@ -209,6 +211,26 @@ fn particular(load: LoadSettings, seed: u64) -> LoadSettings {
         players: random.range(2..=4) as u32,
         ..load
     }
+}
+
+/// In some worlds servers keep sessions to themselves, or read without a quorum. A stream of its own leaves all
+/// other draws alone.
+fn without_a_leader(mut settings: Settings, seed: u64) -> Settings {
+    let mut random = Random::stream(seed, "without a leader");
+    let Settings { service, load, .. } = &mut settings;
+    // Recipes need more than a local session promises: what it asked for is still done when another server has
+    // told its client that it is gone.
+    if random.chance(350) && load.recipe.is_none() {
+        service.local_sessions = true;
+        service.upgrade_local_sessions = random.chance(700);
+        load.parting_per_mille = 500;
+    }
+    // Clients ask for what no server has, too.
+    if random.chance(300) {
+        service.read_only_mode = random.chance(900);
+        load.read_only_percent = *random.pick(&[30, 100]);
+    }
+    settings
 }
 
 #[cfg(test)]
@@ -276,6 +298,20 @@ mod tests {
         assert!(of_load(|load| load.watch_percent > 0 && (1..100).contains(&load.rearm_percent)) > 150);
         assert!(of_load(|load| load.multi_percent >= 40 && load.versioned_percent >= 50) > 50);
         assert!(of_load(|load| load.acl_percent >= 20) > 200 && of_load(|load| load.acl_percent == 0) > 200);
+    }
+
+    #[test]
+    fn some_worlds_have_local_sessions_and_servers_that_only_read() {
+        let of_service = |wanted: fn(&ServiceChoices) -> bool| count(|settings| wanted(&settings.service));
+        assert!((200..350).contains(&of_service(|service| service.local_sessions)));
+        assert!(of_service(|service| service.local_sessions && !service.upgrade_local_sessions) > 40);
+        assert!((200..350).contains(&of_service(|service| service.read_only_mode)));
+        let both = |service: &ServiceChoices| service.read_only_mode && service.local_sessions;
+        assert!(of_service(both) > 40);
+        assert!(
+            count(|settings| settings.load.read_only_percent > 0 && !settings.service.read_only_mode) > 5
+        );
+        assert_eq!(count(|settings| settings.service.local_sessions && settings.load.recipe.is_some()), 0);
     }
 
     #[test]

@@ -15,8 +15,8 @@ class ZookeeperCluster(Ensemble):
     """The interface that the harness knows. What it wants to tell a Java machine is in each zoo.cfg already."""
 
     def __init__(self, configuration_entries=(), **_):
-        super().__init__(OPTIONS["binary"], OPTIONS["folder"], observers=OPTIONS["observers"],
-                         settings=(entry.split("=", 1) for entry in configuration_entries))
+        settings = [entry.split("=", 1) for entry in ("readonlymode.enabled=true", *configuration_entries)]
+        super().__init__(OPTIONS["binary"], OPTIONS["folder"], observers=OPTIONS["observers"], settings=settings)
         # With an observer, clients know nobody else.
         self.visible = self.servers[-OPTIONS["observers"]:] if OPTIONS["observers"] else self.servers
 

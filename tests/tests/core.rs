@@ -16,7 +16,7 @@ use zabrus_tests::conversation::{Conversation, Heard, Said, parse, replay};
 
 /// Conversations that go otherwise here on purpose: the first line at which they do, and why. Up to there
 /// they are the same.
-const DIFFERENT: [(&str, usize, &str); 10] = [
+const DIFFERENT: [(&str, usize, &str); 11] = [
     ("acl-null-in-multi", 10, "every multi that is refused as a whole costs a zxid"),
     ("create-session-from-a-client", 14, "sessions begin with a handshake: -6 and a close"),
     ("delete-container-from-a-client", 22, "only the leader does that: -6 and a close"),
@@ -24,6 +24,7 @@ const DIFFERENT: [(&str, usize, &str); 10] = [
     ("quota-changed-and-removed", 52, "a stats node is right while there are no limits too"),
     ("quota-nested", 52, "every quota above is charged, not only the nearest"),
     ("quota-stats-first", 33, "a stats node is right while there are no limits too"),
+    ("read-only-without-local-sessions", 13, "the connection is closed: nothing more can come of it"),
     ("reattach-wrong-password-while-connected", 14, "who has the wrong password closes nobody's connection"),
     ("reconfig-standalone", 12, "reconfig is always switched off"),
     ("text-beyond-the-first-plane", 11, "an answer is UTF-8"),
@@ -61,7 +62,12 @@ fn config(conversation: &Conversation) -> Config {
     for (key, value) in &conversation.settings {
         let number = || value.parse().expect("a number");
         match key.as_str() {
-            "tickTime" => {}
+            // A quorum of one says what a server alone says; of three, the others do not run.
+            "tickTime" | "standaloneEnabled" | "server.1" | "server.2" => {}
+            "server.3" => config.ensemble = Ensemble::plain(3, 0),
+            "localSessionsEnabled" => service.local_sessions = value == "true",
+            "localSessionsUpgradingEnabled" => service.upgrade_local_sessions = value == "true",
+            "readonlymode.enabled" => service.read_only_mode = value == "true",
             "minSessionTimeout" => service.min_session_timeout = number(),
             "maxSessionTimeout" => service.max_session_timeout = number(),
             "enforceQuota" => service.enforce_quota = value == "true",
@@ -95,8 +101,9 @@ impl Server {
         let replica = Replica::new(config, recovered, [7; 32], now);
         let mut server = Self { replica, now, clients: BTreeMap::new(), opened: 0, frame_limit };
         server.drain();
-        server.wait(2_000);
-        assert!(server.replica.status().serving, "alone it leads");
+        server.wait(3_000);
+        let status = server.replica.status();
+        assert!(status.serving || status.read_only, "alone it leads, or reads");
         server
     }
 

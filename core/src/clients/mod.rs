@@ -6,6 +6,7 @@
 //! all earlier ones of its connection are answered.
 
 mod connection;
+mod local;
 mod rounds;
 
 use alloc::collections::{BTreeMap, VecDeque};
@@ -27,6 +28,7 @@ use crate::wire::{
     SessionId, Transaction, is_well_formed, notification, password, reply, reply_error, reply_with, xid,
 };
 use connection::{Connection, Stage, Waiting, What};
+pub use local::LocalSessions;
 use rounds::Rounds;
 
 /// What this server has applied: all that its answers are made of.
@@ -78,6 +80,9 @@ pub struct Clients {
     rounds: Rounds,
     /// Sessions that were heard of since this was last asked.
     touched: Vec<SessionId>,
+    local: LocalSessions,
+    /// There is no leader to ask, and only clients that can live with that are served.
+    read_only: bool,
 }
 
 impl Clients {
@@ -98,6 +103,8 @@ impl Clients {
             numbers: 0,
             rounds: Rounds::default(),
             touched: Vec::new(),
+            local: LocalSessions::new(server, boot),
+            read_only: false,
         }
     }
 
@@ -170,7 +177,8 @@ impl Clients {
     }
 
     /// Sends everybody away: this server no longer serves. Whoever waits for an answer does not
-    /// know what became of the request (zab.md section 10).
+    /// know what became of the request (zab.md section 10). A local session goes on, if its client comes back
+    /// in time.
     pub fn close_all(&mut self, outputs: &mut VecDeque<Output>) {
         let all: Vec<ClientId> = self.connections.keys().copied().collect();
         for client in all {
@@ -181,6 +189,7 @@ impl Clients {
         self.throttled.clear();
         self.rounds.clear();
         self.touched.clear();
+        self.read_only = false;
     }
 
     fn ask_to_write(
@@ -199,6 +208,7 @@ impl Clients {
         self.asks.push_back(Ask::Write(WriteRequest {
             origin,
             session,
+            local: self.local.contains(session),
             cxid,
             op: op.code(),
             body,
@@ -227,17 +237,24 @@ impl Clients {
     ) {
         let Some(connection) = self.connections.get_mut(&client) else { return };
         match connection.stage {
-            Stage::Fresh => self.handshake(client, frame, applied.zxid, outputs),
+            Stage::Fresh => self.handshake(client, frame, applied, outputs),
             Stage::Connecting { .. } => connection.backlog.push_back(frame.clone()),
             Stage::Attached(session) => self.request(client, session, frame, applied, outputs),
         }
     }
 
     /// The first frame (client.md section 3.3).
-    fn handshake(&mut self, client: ClientId, frame: &[u8], applied: Zxid, outputs: &mut VecDeque<Output>) {
+    fn handshake(
+        &mut self,
+        client: ClientId,
+        frame: &[u8],
+        applied: Applied<'_>,
+        outputs: &mut VecDeque<Output>,
+    ) {
         let Ok(request) = ConnectRequest::decode(frame) else { return self.close(client, outputs) };
-        let ahead = request.last_zxid_seen > applied.0.cast_signed();
-        if ahead && !mutated!(M126) {
+        let ahead = request.last_zxid_seen > applied.zxid.0.cast_signed();
+        let asks_too_much = self.read_only && request.read_only != Some(true);
+        if asks_too_much || ahead && !mutated!(M126) {
             return self.close(client, outputs);
         }
         let timeout = request
@@ -250,9 +267,29 @@ impl Clients {
         }
         if let Some(connection) = self.connections.get_mut(&client) {
             connection.stage = Stage::Connecting { number: 0, timeout, read_only: request.read_only };
+        }
+        let is_new = session == SessionId(0);
+        if is_new && self.settings.local_sessions {
+            let session = self.local.create(timeout, |id| applied.state.session_timeout(id).is_some());
+            return self.welcome(client, session, outputs);
+        }
+        if self.local.contains(session) {
+            self.local.attach(session, timeout);
+            return self.welcome(client, session, outputs);
+        }
+        if self.read_only {
+            // Nobody else would know a session that began here: in place of the answer comes the header of a
+            // reply (client.md section 3.3). And whether an old one is gone is not known (invariants.md N7).
+            if is_new {
+                let bytes = reply_error(0, applied.zxid.0.cast_signed(), ErrorCode::NotReadOnly).into();
+                outputs.push_back(Output::ClientFrame { client, bytes });
+            }
+            return self.close(client, outputs);
+        }
+        if let Some(connection) = self.connections.get_mut(&client) {
             connection.pause(client, outputs);
         }
-        if session == SessionId(0) {
+        if is_new {
             return self.ask_for_session(client, timeout);
         }
         if let Some(older) = self.attached.get(&session).copied() {
@@ -273,6 +310,7 @@ impl Clients {
 
     /// The session is gone, and so is the connection.
     fn turn_away(&mut self, client: ClientId, read_only: Option<bool>, outputs: &mut VecDeque<Output>) {
+        let read_only = read_only.map(|_| self.read_only);
         let bytes = ConnectResponse::gone(read_only).frame().into();
         outputs.push_back(Output::ClientFrame { client, bytes });
         self.close(client, outputs);
@@ -283,7 +321,7 @@ impl Clients {
         let Some(connection) = self.connections.get_mut(&client) else { return };
         let Stage::Connecting { timeout, read_only, .. } = connection.stage else { return };
         connection.stage = Stage::Attached(session);
-        let read_only = read_only.map(|_| false);
+        let read_only = read_only.map(|_| self.read_only);
         let response = ConnectResponse { timeout, session, password: password(session), read_only };
         let bytes = response.frame().into();
         outputs.push_back(Output::ClientFrame { client, bytes });
@@ -330,7 +368,9 @@ impl Clients {
         let op = OpCode::from_code(code);
         let is_read = op.is_some_and(|op| !op.is_write() && op != OpCode::Ping);
         let unheard = is_read && mutated!(M106);
-        if !connection.touched && !unheard {
+        if !unheard && self.local.touch(session) {
+            // Nobody else wants to know.
+        } else if !connection.touched && !unheard {
             connection.touched = true;
             self.touched.push(session);
         }
@@ -340,25 +380,33 @@ impl Clients {
             outputs.push_back(Output::ClientFrame { client, bytes });
             return self.close(client, outputs);
         }
+        let is_idle = connection.waiting.is_empty() && connection.backlog.is_empty();
         let what = match op {
             Some(OpCode::Auth) => return self.authenticate(client, xid, body, outputs),
             Some(OpCode::Sasl) => return self.refuse_sasl(client, xid, body, outputs),
             // What exists only within a multi, or only for the server itself.
             None | Some(OpCode::CreateSession) => What::Unknown,
+            Some(op) if self.read_only && needs_leader(op) => {
+                What::Done { op, result: Err(ErrorCode::NotReadOnly) }
+            }
             Some(OpCode::Check) if !mutated!(M95) => What::Unknown,
             // Whatever it was, nobody else needs to know.
             Some(op) if !is_well_formed(op, body) => {
                 What::Done { op, result: Err(ErrorCode::MarshallingError) }
             }
             Some(OpCode::DeleteContainer) => What::Unknown,
+            Some(OpCode::CloseSession) if self.ends_here(session) => {
+                What::Done { op: OpCode::CloseSession, result: Ok(Vec::new()) }
+            }
             Some(op) if op.is_write() || op == OpCode::Check => {
+                self.upgrade_before(client, session, op, body);
                 What::Write { op, number: self.ask_to_write(client, session, xid, op, body.into()) }
             }
             Some(OpCode::Sync) => What::Sync { number: self.ask_to_sync(client), frame: frame.clone() },
             Some(op) => {
                 if self.settings.linearizable_reads && op != OpCode::Ping {
                     What::Barrier { op, number: self.ask_to_sync(client), frame: frame.clone() }
-                } else if connection.waiting.is_empty() && connection.backlog.is_empty() || mutated!(M119) {
+                } else if is_idle || mutated!(M119) {
                     return self.answer_read(client, xid, op, body, applied, outputs);
                 } else {
                     What::Read { op, frame: frame.clone() }
@@ -608,6 +656,11 @@ impl Clients {
             }
         }
     }
+}
+
+/// What a server without a leader cannot do.
+fn needs_leader(op: OpCode) -> bool {
+    op == OpCode::Sync || op.is_write() && op != OpCode::CloseSession
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use core::net::Ipv4Addr;
 use super::*;
 use crate::identity::Epoch;
 use crate::prepare::Preparer;
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 use crate::wire::{Acl, Create, Id, ReplyHeader, SetData};
 
 const A: ClientId = ClientId(1);
@@ -145,7 +145,7 @@ impl Server {
         let origin = Origin { server: ServerId(2), boot: 1, client: 0, number: 0 };
         let op = OpCode::CloseSession.code();
         let (body, identities) = (Bytes::default(), Vec::new());
-        self.commits(&WriteRequest { origin, session, cxid: 0, op, body, identities })
+        self.commits(&WriteRequest { origin, session, local: false, cxid: 0, op, body, identities })
     }
 
     fn comes_back(&mut self, client: ClientId, session: SessionId) -> Vec<Seen> {
@@ -174,10 +174,13 @@ fn exists(xid: i32, path: &str, watch: bool) -> Vec<u8> {
     request(xid, OpCode::Exists, &jute::encode(&(path, watch)))
 }
 
-fn create(xid: i32, path: &str) -> Vec<u8> {
+fn open_acl() -> Vec<Acl> {
     let id = Id { scheme: "world".into(), id: "anyone".into() };
-    let acl = Some(vec![Acl { perms: Permissions::ALL, id }]);
-    let create = Create { path: path.into(), data: None, acl, flags: 0 };
+    vec![Acl { perms: Permissions::ALL, id }]
+}
+
+fn create(xid: i32, path: &str) -> Vec<u8> {
+    let create = Create { path: path.into(), data: None, acl: Some(open_acl()), flags: 0 };
     request(xid, OpCode::Create, &jute::encode(&create))
 }
 
@@ -475,4 +478,161 @@ fn each_session_that_was_heard_of_is_named_once() {
     assert_eq!(server.clients.take_touched(), []);
     server.sends(A, &exists(2, "/", false));
     assert_eq!(server.clients.take_touched(), [server.sessions[&A]]);
+}
+
+/// One server with local sessions that may become global ones, and a client of it.
+fn with_a_local_session() -> Server {
+    let mut server = Server::new(|settings| {
+        (settings.local_sessions, settings.upgrade_local_sessions) = (true, true);
+    });
+    assert_eq!(server.connects(A, &handshake(4_000)), [Welcome(A, 4_000)]);
+    assert!(!server.clients.has_asks());
+    server
+}
+
+fn create_ephemeral(xid: i32, path: &str) -> Vec<u8> {
+    let create = Create { path: path.into(), data: None, acl: Some(open_acl()), flags: 1 };
+    request(xid, OpCode::Create, &jute::encode(&create))
+}
+
+impl Server {
+    fn passes(&mut self, millis: u64) -> Vec<Seen> {
+        self.clients.tick(Instant(millis * 1_000), &mut self.outputs);
+        self.seen()
+    }
+
+    fn asks_for(&mut self, client: ClientId, session: SessionId) {
+        let ask = self.clients.next_ask();
+        assert!(
+            matches!(ask, Some(Ask::Attach { client: c, session: s, .. }) if (c, s) == (client, session))
+        );
+    }
+}
+
+#[test]
+fn a_local_session_needs_no_leader_to_begin_to_come_back_and_to_end() {
+    let mut server = with_a_local_session();
+    let session = server.sessions[&A];
+    assert_eq!(server.state.session_timeout(session), None);
+    assert_eq!(server.comes_back(B, session), [Welcome(B, 6_000), Closed(A)]);
+    let end = request(9, OpCode::CloseSession, &[]);
+    assert_eq!(server.sends(B, &end), [Answer(B, 9, 0), Closed(B)]);
+    assert!(!server.clients.has_asks());
+    assert_eq!(server.comes_back(A, session), [Paused(A)], "perhaps it is known to others");
+    server.asks_for(A, session);
+}
+
+#[test]
+fn a_local_session_ends_when_nothing_is_heard_of_it() {
+    let mut server = with_a_local_session();
+    assert_eq!(server.passes(3_000), []);
+    assert_eq!(server.sends(A, &ping()), [Answer(A, xid::PING, 0)]);
+    assert_eq!(server.clients.take_touched(), [], "the leader need not know");
+    assert_eq!(server.passes(6_999), []);
+    assert_eq!(server.passes(7_000), [Closed(A)]);
+    assert_eq!(server.clients.local_sessions().count(), 0);
+}
+
+#[test]
+fn a_local_session_writes_what_belongs_to_nobody() {
+    let mut server = with_a_local_session();
+    assert_eq!(server.sends(A, &create(1, "/a")), []);
+    let write = server.write();
+    assert!(write.local && write.session == server.sessions[&A]);
+    assert_eq!(server.commits(&write), [Answer(A, 1, 0)]);
+    assert_eq!(server.state.sessions().count(), 0);
+}
+
+#[test]
+fn a_local_session_becomes_a_global_one_before_it_owns_a_node_and_ends_as_such() {
+    let mut server = with_a_local_session();
+    let session = server.sessions[&A];
+    assert_eq!(server.sends(A, &create_ephemeral(1, "/e")), []);
+    assert_eq!(server.sends(A, &request(2, OpCode::CloseSession, &[])), []);
+    let mut asks: Vec<WriteRequest> = Vec::new();
+    while let Some(Ask::Write(request)) = server.clients.next_ask() {
+        asks.push(request);
+    }
+    let of = |request: &WriteRequest| (request.op, request.session, request.local);
+    let (begin, write) = (OpCode::CreateSession.code(), OpCode::Create.code());
+    let end = OpCode::CloseSession.code();
+    let expected = [(begin, session, true), (write, session, false), (end, session, false)];
+    assert_eq!(asks.iter().map(of).collect::<Vec<_>>(), expected);
+    assert_eq!(server.commits(&asks[0]), []);
+    assert_eq!(server.state.session_timeout(session), Some(4_000));
+    assert_eq!(server.commits(&asks[1]), [Answer(A, 1, 0)]);
+    assert_eq!(server.state.ephemerals(session).count(), 1);
+    assert_eq!(server.commits(&asks[2]), [Answer(A, 2, 0), Closed(A)]);
+    assert_eq!((server.state.ephemeral_count(), server.state.sessions().count()), (0, 0));
+}
+
+#[test]
+fn a_multi_with_an_ephemeral_node_makes_a_session_global_and_other_nodes_do_not() {
+    let multi = |flags: &[i32]| {
+        let mut body = Vec::new();
+        for flags in flags {
+            let acl = Some(open_acl());
+            let create = Create { path: "/m".into(), data: None, acl, flags: *flags };
+            jute::encode_into(&mut body, &(OpCode::Create.code(), false, -1));
+            jute::encode_into(&mut body, &create);
+        }
+        jute::encode_into(&mut body, &(-1, true, -1));
+        request(1, OpCode::Multi, &body)
+    };
+    for (flags, is_upgraded) in [(&[][..], false), (&[0, 2, 4], false), (&[0, 1], true), (&[3], true)] {
+        let mut server = with_a_local_session();
+        server.sends(A, &multi(flags));
+        assert_eq!(server.clients.local_sessions().count(), usize::from(!is_upgraded), "{flags:?}");
+    }
+}
+
+#[test]
+fn a_local_session_that_may_not_become_global_owns_no_nodes() {
+    let mut server = Server::new(|settings| settings.local_sessions = true);
+    server.connects(A, &handshake(4_000));
+    assert_eq!(server.sends(A, &create_ephemeral(1, "/e")), []);
+    let write = server.write();
+    let refused = ErrorCode::EphemeralOnLocalSession.code();
+    assert_eq!(server.commits(&write), [Answer(A, 1, refused)]);
+}
+
+#[test]
+fn a_read_only_server_takes_those_who_ask_for_it_and_only_local_sessions() {
+    let read_only = |session, password: Option<Bytes>| ConnectRequest {
+        read_only: Some(true),
+        session,
+        password,
+        ..handshake(4_000)
+    };
+    let mut server = Server::with_a_client();
+    let global = server.sessions[&A];
+    server.clients.close_all(&mut server.outputs);
+    server.clients.serve_reads_only();
+    assert_eq!(server.seen(), [Closed(A)]);
+    for request in [handshake(4_000), ConnectRequest { read_only: None, ..handshake(4_000) }] {
+        assert_eq!(server.connects(B, &request), [Closed(B)]);
+    }
+    let own = Some(Bytes::from(password(global)));
+    assert_eq!(server.connects(B, &read_only(global, own.clone())), [Closed(B)]);
+    server.sessions.insert(B, SessionId(0)); // What comes is the header of a reply.
+    let refused = ErrorCode::NotReadOnly.code();
+    assert_eq!(server.connects(B, &read_only(SessionId(0), None)), [Answer(B, 0, refused), Closed(B)]);
+    assert!(!server.clients.has_asks());
+}
+
+#[test]
+fn a_read_only_server_reads_watches_and_pings_and_nothing_else() {
+    let mut server = Server::new(|settings| settings.local_sessions = true);
+    server.clients.serve_reads_only();
+    server.connects(A, &ConnectRequest { read_only: Some(true), ..handshake(4_000) });
+    assert_eq!(server.sends(A, &exists(1, "/", true)), [Answer(A, 1, 0)]);
+    assert_eq!(server.sends(A, &ping()), [Answer(A, xid::PING, 0)]);
+    let refused = ErrorCode::NotReadOnly.code();
+    for op in [OpCode::Create, OpCode::SetData, OpCode::Multi, OpCode::Sync, OpCode::Reconfig] {
+        assert_eq!(server.sends(A, &request(2, op, &[])), [Answer(A, 2, refused)], "{op:?}");
+    }
+    assert_eq!(server.clients.watches().count(), 1);
+    server.clients.close_all(&mut server.outputs);
+    assert_eq!((server.seen(), server.clients.is_read_only()), (vec![Closed(A)], false));
+    assert_eq!(server.clients.local_sessions().count(), 1, "it may come back");
 }

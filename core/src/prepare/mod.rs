@@ -35,6 +35,9 @@ pub struct WriteRequest {
     pub origin: Origin,
     /// The session that asks; 0 for a new session and for what the leader asks of itself.
     pub session: SessionId,
+    /// The session is known to the server of the origin alone, which vouches for it. Only what needs no
+    /// other session is done for it; its own createSession makes it a global one.
+    pub local: bool,
     /// The client's number for it.
     pub cxid: i32,
     /// An [`OpCode`], or not.
@@ -128,7 +131,8 @@ impl Step<'_> {
         let op = OpCode::from_code(self.request.op).ok_or(ErrorCode::Unimplemented)?;
         let is_of_a_session = self.request.session != SessionId::default();
         let allowed = match op {
-            OpCode::CreateSession | OpCode::DeleteContainer => !is_of_a_session,
+            OpCode::CreateSession => is_of_a_session == self.request.local,
+            OpCode::DeleteContainer => !is_of_a_session,
             // Alone it would be a transaction that changes nothing but that is no error either
             // (ZOOKEEPER-2623).
             OpCode::Check => mutated!(M95),
@@ -137,7 +141,8 @@ impl Step<'_> {
         if !allowed {
             return Err(ErrorCode::Unimplemented);
         }
-        if is_of_a_session && self.session_timeout().is_none() {
+        // Nobody vouches for a session that everybody knows.
+        if is_of_a_session && self.session_timeout().is_some() == self.request.local {
             return Err(ErrorCode::SessionExpired);
         }
         let change = match Write::decode(op, &self.request.body)? {

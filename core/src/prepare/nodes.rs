@@ -131,6 +131,10 @@ impl Step<'_> {
             CreateMode { ttl: true, .. } if !(1..=LONGEST_TTL).contains(&ttl) => Err(ErrorCode::BadArguments),
             CreateMode { ttl: true, .. } => Ok((op, Owner::TimeToLive(ttl))),
             CreateMode { container: true, .. } => Ok((OpCode::CreateContainer, Owner::Container)),
+            // Nobody would remove it.
+            CreateMode { ephemeral: true, .. } if self.request.local => {
+                Err(ErrorCode::EphemeralOnLocalSession)
+            }
             CreateMode { ephemeral: true, .. } => Ok((op, Owner::Session(self.request.session))),
             _ => Ok((op, Owner::Nobody)),
         }

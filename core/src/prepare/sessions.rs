@@ -19,13 +19,16 @@ impl Step<'_> {
     }
 
     /// The id of the session that this request creates: unique, because its zxid is (invariants.md
-    /// N1). The first byte says to which server the client came; never 0xff, which stands for a time
-    /// to live in the owner of a node.
+    /// N1). A local session that becomes a global one keeps its own.
     pub(super) fn new_session(&self) -> SessionId {
-        let server = self.request.origin.server.0 % 0xff;
-        let epoch = if mutated!(M111) { 0 } else { self.zxid.epoch().0 & 0xff_ffff };
-        let id = server << 56 | u64::from(epoch) << 32 | u64::from(self.zxid.counter());
-        SessionId(id.cast_signed())
+        if self.request.local {
+            return self.request.session;
+        }
+        let epoch = if mutated!(M111) { 0 } else { self.zxid.epoch().0 };
+        SessionId::global(
+            self.request.origin.server,
+            (u64::from(epoch) << 32) | u64::from(self.zxid.counter()),
+        )
     }
 
     pub(super) fn create_session(&mut self, asked: i32) -> Change {

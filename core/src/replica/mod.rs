@@ -45,6 +45,9 @@ use server::{Installing, Server};
 use sessions::Owner;
 pub use status::Status;
 
+/// How long a server looks for a leader before it serves reads alone, at least (client.md section 17.5).
+const READ_ONLY_GRACE: Duration = Duration::from_seconds(2);
+
 /// A role goes on, or it is over.
 type Step = Result<(), Departure>;
 
@@ -57,6 +60,8 @@ pub struct Replica {
     votes_sent: u64,
     /// It could not lead although it was elected: until then it votes for the others only.
     stands_again_at: Option<Instant>,
+    /// If it still looks for a leader then, it serves reads alone.
+    read_only_at: Instant,
     role: State,
 }
 
@@ -106,6 +111,7 @@ impl Replica {
             votes: NewestVotes::default(),
             votes_sent: 0,
             stands_again_at: None,
+            read_only_at: Instant::NEVER,
             role,
         };
         replica.announce();
@@ -120,6 +126,7 @@ impl Replica {
             return;
         }
         self.server.now = now;
+        self.server.clients.tick(now.monotonic, &mut self.server.outputs);
         match input {
             Input::Tick => {}
             Input::Connected { peer, connection } => {
@@ -158,12 +165,12 @@ impl Replica {
         let role = match &self.role {
             State::Settling { started: true, not_before } if self.server.storage.is_settled() => *not_before,
             State::Settling { .. } => Instant::NEVER,
-            State::Looking => self.stands_again_at.unwrap_or(Instant::NEVER),
+            State::Looking => self.stands_again_at.unwrap_or(Instant::NEVER).min(self.read_only_at),
             State::Learning(learner) => learner.deadline(),
             State::Leading(leader) => leader.deadline(),
             State::Halted => return Instant::NEVER,
         };
-        role.min(self.election.deadline())
+        role.min(self.election.deadline()).min(self.server.clients.deadline())
     }
 
     /// The log, for checkers.
@@ -219,9 +226,11 @@ impl Replica {
             && self.stands_again_at.is_some_and(|end| end <= self.server.time())
         {
             self.stands_again_at = None;
+            self.end_read_only();
             self.election.leave();
             self.role = State::Settling { started: true, not_before: self.server.time() };
         }
+        self.serve_reads_if_alone();
         self.election.tick(self.server.time());
         loop {
             if let Some(event) = self.server.storage.poll_event() {
@@ -245,6 +254,21 @@ impl Replica {
         if !matches!(self.role, State::Halted) {
             while let Some(operation) = self.server.storage.poll_operation() {
                 self.server.outputs.push_back(Output::Disk(operation));
+            }
+        }
+    }
+
+    /// A server that looks for a leader in vain shows what it knows to be committed. Neither election nor
+    /// log learn of it (ZOOKEEPER-3526). Who knows of nothing says nothing.
+    fn serve_reads_if_alone(&mut self) {
+        let is_due = matches!(self.role, State::Looking) && self.read_only_at <= self.server.time();
+        if is_due {
+            self.read_only_at = Instant::NEVER;
+            let is_new = self.server.storage.last().zxid == Zxid::ZERO
+                && self.server.storage.epochs().standing == Standing::Sound;
+            if self.server.applied.zxid > Zxid::ZERO || is_new {
+                self.server.clients.serve_reads_only();
+                self.server.emit(Event::ReadOnly { applied: self.server.applied.zxid });
             }
         }
     }
@@ -342,6 +366,7 @@ impl Replica {
             State::Settling { .. } | State::Looking | State::Halted => {}
         }
         self.server.emit(Event::Left { role, why });
+        self.end_read_only();
         self.server.clients.close_all(&mut self.server.outputs);
         self.server.storage.abort_install();
         self.server.pinned = None;
@@ -388,6 +413,11 @@ impl Replica {
         }
         self.role = State::Looking;
         self.announce();
+        let service = &self.server.config.service;
+        if service.read_only_mode && !service.linearizable_reads {
+            let grace = self.server.config.tick_time.max(READ_ONLY_GRACE);
+            self.read_only_at = self.server.time() + grace;
+        }
         let epochs = self.server.storage.epochs();
         if self.stands_again_at.is_some_and(|end| end <= self.server.time()) && !mutated!(Z05) {
             self.stands_again_at = None;
@@ -415,10 +445,18 @@ impl Replica {
         }
     }
 
+    fn end_read_only(&mut self) {
+        self.read_only_at = Instant::NEVER;
+        if self.server.clients.is_read_only() {
+            self.server.clients.close_all(&mut self.server.outputs);
+        }
+    }
+
     fn take_role(&mut self, leader: ServerId) {
         if !matches!(self.role, State::Looking) {
             return;
         }
+        self.end_read_only();
         if leader == self.server.id() {
             if !self.server.may_promise() {
                 return self.leave(Departure::EstablishmentTimedOut);
@@ -526,7 +564,8 @@ impl Replica {
 
     /// A frame of a client. A server that does not serve sends its clients away.
     fn on_client_frame(&mut self, client: ClientId, frame: &Bytes) {
-        let (serving, server) = (self.serving(), &mut self.server);
+        let serving = self.serving() || self.server.clients.is_read_only();
+        let server = &mut self.server;
         if serving && frame.len() <= server.config.service.frame_limit {
             let applied = Applied { state: &server.state, zxid: server.applied.zxid };
             server.clients.frame(client, frame, applied, &mut server.outputs);

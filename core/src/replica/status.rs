@@ -38,6 +38,8 @@ pub struct Status {
     pub vote: Option<Vote>,
     /// It serves clients.
     pub serving: bool,
+    /// It serves reads, to clients that ask for no more.
+    pub read_only: bool,
     /// Requests of clients and of learners that wait for something.
     pub waiting: usize,
     /// Open links to learners, or to the leader.
@@ -79,6 +81,7 @@ impl Replica {
             round: self.election.round(),
             vote: self.election.vote(),
             serving,
+            read_only: server.clients.is_read_only(),
             waiting: server.clients.waiting() + questions,
             links,
         }

@@ -6,10 +6,41 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{ErrorCode, OpCode};
+use crate::identity::ServerId;
 
 /// A session. Zero is none.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SessionId(pub i64);
+
+impl SessionId {
+    /// Set in the ids of sessions that began as local ones, so that none is ever that of another session.
+    const LOCAL: u64 = 1 << 55;
+
+    /// The id of a session that began with a transaction: number it by that.
+    #[must_use]
+    pub fn global(server: ServerId, number: u64) -> Self {
+        Self::of(server, number & (Self::LOCAL - 1))
+    }
+
+    /// The id of a session that began without one.
+    #[must_use]
+    pub fn local(server: ServerId, number: u64) -> Self {
+        Self::of(server, number | Self::LOCAL)
+    }
+
+    /// Whether it began without a transaction.
+    #[must_use]
+    pub fn began_as_local(self) -> bool {
+        self.0.cast_unsigned() & Self::LOCAL != 0
+    }
+
+    /// The first byte says to which server the client came; never 0xff, which stands for a time to live in
+    /// the owner of a node.
+    fn of(server: ServerId, number: u64) -> Self {
+        let number = number & ((1 << 56) - 1);
+        Self((((server.0 % 0xff) << 56) | number).cast_signed())
+    }
+}
 
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -409,6 +409,7 @@ impl Bench {
                 number: 1,
             },
             session: SessionId(0),
+            local: false,
             cxid: 0,
             op: OpCode::CreateSession.code(),
             body: 30_000_i32.to_be_bytes()[..].into(),

@@ -1,11 +1,12 @@
 //! The one step of an answer on the core thread: it takes what is there, and no more than
 //! [`LISTED_AT_MOST`] of anything that has no other limit.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use zabrus_core::state::State;
-use zabrus_core::{Now, Replica};
+use zabrus_core::{Instant, Now, Replica};
 
 use super::{Detail, Facts, LISTED_AT_MOST, MetricFacts, QuotaFacts, ReplicaFacts, SessionFacts, Topic};
 use crate::clients::Clients;
@@ -78,15 +79,26 @@ impl Sources<'_> {
     fn sessions(&self) -> Detail {
         let Some((replica, _)) = self.running else { return Detail::Nothing };
         let state = replica.state();
-        let count = state.session_count() + state.ephemeral_count();
+        let local = replica.clients().local_sessions();
+        let count = state.session_count() + state.ephemeral_count() + local.count();
         if count > LISTED_AT_MOST {
             return Detail::TooMany(count);
         }
         let expiring = replica.expiring_sessions().map(|ends| {
             ends.iter().map(|(end, sessions)| (*end, sessions.iter().copied().collect())).collect()
         });
+        let local = self.settings.core.service.local_sessions.then(|| {
+            // Each ends at a moment of its own; a tick is enough for people.
+            let tick = self.settings.core.tick_time.0;
+            let mut ends: BTreeMap<u64, Vec<_>> = BTreeMap::new();
+            local
+                .ends()
+                .for_each(|(end, session)| ends.entry(end.0.div_ceil(tick)).or_default().push(session));
+            ends.into_iter().map(|(end, sessions)| (Instant(end.saturating_mul(tick)), sessions)).collect()
+        });
         Detail::Sessions(SessionFacts {
             expiring,
+            local,
             all: state.sessions().collect(),
             ephemerals: state
                 .owners()
@@ -127,6 +139,7 @@ fn replica_facts(replica: &Replica, disk: &Disk) -> ReplicaFacts {
         znodes: state.node_count() + 1,
         ephemerals: state.ephemeral_count(),
         sessions: state.session_count(),
+        local_sessions: replica.clients().local_sessions().count(),
         data_size: state.data_size(),
         watches: watches.figures(),
         watch_count: watches.count(),

@@ -182,7 +182,7 @@ fn dirs(facts: &Facts) -> Keys {
 
 fn dump(facts: &Facts) -> Keys {
     let Detail::Sessions(sessions) = &facts.detail else { return Keys::new() };
-    let expiring = sessions.expiring.iter().flatten().map(|(end, sessions)| {
+    let expiring = sessions.expiring.iter().chain(&sessions.local).flatten().map(|(end, sessions)| {
         let ids: Vec<_> = sessions.iter().map(|session| session.0).collect();
         (facts.wall_millis(*end).to_string(), json!(ids))
     });
@@ -211,8 +211,8 @@ fn initial_configuration(facts: &Facts) -> Keys {
     keys(json!({ "initial_configuration": facts.settings.text }))
 }
 
-fn is_read_only(_: &Facts) -> Keys {
-    keys(json!({ "read_only": false }))
+fn is_read_only(facts: &Facts) -> Keys {
+    keys(json!({ "read_only": facts.is_read_only() }))
 }
 
 fn last_snapshot(facts: &Facts) -> Keys {
@@ -247,7 +247,7 @@ fn server_stats(facts: &Facts) -> Keys {
     let average: Value = serde_json::from_str(&latency.average_millis()).unwrap_or_default();
     let mut all = keys(json!({
         "version": version::FULL,
-        "read_only": false,
+        "read_only": facts.is_read_only(),
         "server_stats": {
             "packets_sent": facts.clients.sent,
             "packets_received": facts.clients.received,

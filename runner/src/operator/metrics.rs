@@ -148,12 +148,7 @@ fn metrics(facts: &Facts) -> Vec<Metric<'_>> {
     put("max_file_descriptor_count", number(file_limit()));
     // What there is none of here, and dashboards ask for.
     put("connection_drop_probability", Value::fraction("0.0"));
-    for name in [
-        "local_sessions",
-        "outstanding_tls_handshake",
-        "non_mtls_remote_conn_count",
-        "non_mtls_local_conn_count",
-    ] {
+    for name in ["outstanding_tls_handshake", "non_mtls_remote_conn_count", "non_mtls_local_conn_count"] {
         put(name, Value::gauge(0));
     }
     put("tls_handshake_exceeded", Value::counter(0));
@@ -164,6 +159,7 @@ fn metrics(facts: &Facts) -> Vec<Metric<'_>> {
         put("ephemerals_count", length(replica.ephemerals));
         put("approximate_data_size", Value::gauge(replica.data_size));
         put("global_sessions", length(replica.sessions));
+        put("local_sessions", length(replica.local_sessions));
         if !facts.settings.standalone {
             put("quorum_size", length(facts.settings.core.ensemble.voters().count()));
         }

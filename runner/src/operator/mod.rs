@@ -83,6 +83,7 @@ pub(crate) struct ReplicaFacts {
     pub(crate) znodes: usize,
     pub(crate) ephemerals: usize,
     pub(crate) sessions: usize,
+    pub(crate) local_sessions: usize,
     pub(crate) data_size: i64,
     /// Of data watches, as `wchs` has them.
     pub(crate) watches: WatchFigures,
@@ -125,11 +126,16 @@ pub(crate) struct ConnectionFacts {
     pub(crate) answers: Answers,
 }
 
+/// Sessions by the moment of their end.
+pub(crate) type Ends = Vec<(Instant, Vec<SessionId>)>;
+
 /// Sessions and what belongs to them.
 #[derive(Debug)]
 pub(crate) struct SessionFacts {
     /// By the moment of their end, if this server leads.
-    pub(crate) expiring: Option<Vec<(Instant, Vec<SessionId>)>>,
+    pub(crate) expiring: Option<Ends>,
+    /// Those that only this server knows, if there may be any.
+    pub(crate) local: Option<Ends>,
     /// With their timeouts in milliseconds.
     pub(crate) all: Vec<(SessionId, i32)>,
     pub(crate) ephemerals: Vec<(SessionId, Vec<String>)>,
@@ -161,12 +167,20 @@ impl Facts {
     /// `None` while clients are not served.
     pub(crate) fn mode(&self) -> Option<&'static str> {
         let status = self.replica?.status;
+        if status.read_only {
+            return Some("read-only");
+        }
         status.serving.then(|| match status.role {
             _ if self.settings.standalone => "standalone",
             Role::Leading => "leader",
             Role::Observing => "observer",
             _ => "follower",
         })
+    }
+
+    /// Whether only clients that ask for no more than reads are served.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.replica.is_some_and(|replica| replica.status.read_only)
     }
 
     pub(crate) fn uptime_millis(&self) -> u64 {

@@ -84,7 +84,7 @@ fn respond(
     if path == "/livez" || path == "/readyz" {
         return match ask(Topic::Server).map(|facts| facts.mode()) {
             None => busy(),
-            Some(None) if path == "/readyz" => Response::plain(503, "not serving\n"),
+            Some(None | Some("read-only")) if path == "/readyz" => Response::plain(503, "not serving\n"),
             Some(_) => Response::plain(200, "ok\n"),
         };
     }

@@ -61,6 +61,7 @@ pub(super) fn facts(text: &str, role: Role) -> Facts {
         znodes: 6,
         ephemerals: 2,
         sessions: 3,
+        local_sessions: 0,
         data_size: 44,
         watches: WatchFigures { clients: 1, paths: 2, watches: 3 },
         watch_count: 4,
@@ -233,6 +234,7 @@ fn a_connection_without_requests_has_the_figures_of_a_reset_one() {
 pub(super) fn sessions(expiring: bool) -> Detail {
     let (one, two) = (SessionId(0x10), SessionId(0x20));
     Detail::Sessions(SessionFacts {
+        local: None,
         expiring: expiring.then(|| vec![(Instant(66_000_000), vec![two]), (Instant(68_000_000), vec![one])]),
         all: vec![(one, 4_000), (two, 6_000)],
         ephemerals: vec![(one, vec!["/a".into(), "/b".into()])],
@@ -421,4 +423,33 @@ fn a_telnet_interrupt_is_a_word_without_an_answer() {
     assert_eq!(Word::recognize(b"RUOK"), None);
     assert_eq!(Word::recognize(b"lsnr"), None);
     assert_eq!(Word::recognize(&[0, 0, 0, 44]), None);
+}
+
+#[test]
+fn a_server_that_only_reads_says_so() {
+    let mut facts = facts(THREE, Role::Looking);
+    let status = &mut facts.replica.as_mut().expect("it runs").status;
+    (status.serving, status.read_only) = (false, true);
+    assert_eq!(answer(&facts, "isro"), "ro");
+    let srvr = answer(&facts, "srvr");
+    let head =
+        format!("Zookeeper version: {}\nREAD-ONLY mode; serving only read-only clients\nLat", version::FULL);
+    assert!(srvr.starts_with(&head) && srvr.contains("\nMode: read-only\n"), "{srvr}");
+    assert!(answer(&facts, "stat").contains("\nREAD-ONLY mode; serving only read-only clients\nClients:\n"));
+    assert!(answer(&facts, "mntr").contains("zk_server_state\tread-only\n"));
+    assert_eq!(commands::find("isro").expect("known").answer(&facts)["read_only"], json!(true));
+    assert_eq!(commands::find("srvr").expect("known").answer(&facts)["read_only"], json!(true));
+}
+
+#[test]
+fn dump_shows_local_sessions_where_there_may_be_any() {
+    let dump = |expiring| {
+        let Detail::Sessions(mut facts) = sessions(expiring) else { unreachable!("they are sessions") };
+        facts.local = Some(vec![(Instant(66_000_000), vec![SessionId(0x30)])]);
+        facts.ephemerals.clear();
+        answer(&with(Detail::Sessions(facts)), "dump")
+    };
+    let local = "SessionTracker dump:\nLocal Session Sets (1)/(1):\n1 expire at Sat Nov 21 12:00:06 UTC 2026:\n\t0x30\n";
+    assert!(dump(true).starts_with(&format!("{local}Global Session Sets (2)/(2):\n")), "{}", dump(true));
+    assert!(dump(false).starts_with(&format!("{local}Global Sessions(2):\n")), "{}", dump(false));
 }

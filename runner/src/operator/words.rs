@@ -7,7 +7,7 @@ use zabrus_core::watches::WatchFigures;
 use zabrus_core::wire::SessionId;
 use zabrus_core::{Duration, Instant, ServerId};
 
-use super::{ConnectionFacts, Detail, Facts, LISTED_AT_MOST, ReplicaFacts, Topic, date, metrics};
+use super::{ConnectionFacts, Detail, Ends, Facts, LISTED_AT_MOST, ReplicaFacts, Topic, date, metrics};
 use crate::clients::traffic::Answers;
 use crate::version;
 use crate::zoo_cfg::Settings;
@@ -81,7 +81,7 @@ impl Facts {
                 return "Environment:\n".to_owned() + &lines.collect::<String>();
             }
             ("isro", None, _) => return "null".into(),
-            ("isro", Some(_), _) => return "rw".into(),
+            ("isro", Some(_), _) => return if self.is_read_only() { "ro" } else { "rw" }.into(),
             // There is nothing to trace, whatever mask is set.
             ("gtmk" | "stmk", ..) => return "0".into(),
             (_, Some(_), Some(replica)) => replica,
@@ -92,8 +92,8 @@ impl Facts {
             return format!("{word} lists at most {LISTED_AT_MOST}, and this server has {count}.\n");
         }
         match word {
-            "srvr" => version_line() + &self.server(replica),
-            "stat" => version_line() + "Clients:\n" + &self.connections(false) + "\n" + &self.server(replica),
+            "srvr" => self.head() + &self.server(replica),
+            "stat" => self.head() + "Clients:\n" + &self.connections(false) + "\n" + &self.server(replica),
             "cons" => self.connections(true) + "\n",
             "conf" => self.configuration(replica),
             "mntr" => metrics::monitor(self),
@@ -112,6 +112,12 @@ impl Facts {
             // wchp, the last one.
             _ => lists(self.watches_by_path(), str::to_owned, |session| session.to_string()),
         }
+    }
+
+    /// The beginning of `srvr` and `stat`.
+    fn head(&self) -> String {
+        let mode = if self.is_read_only() { "READ-ONLY mode; serving only read-only clients\n" } else { "" };
+        version_line() + mode
     }
 
     /// The end of `srvr` and `stat`.
@@ -180,15 +186,14 @@ impl Facts {
     fn dump(&self) -> String {
         let Detail::Sessions(sessions) = &self.detail else { return String::new() };
         let mut text = String::from("SessionTracker dump:\n");
+        let prefix = if let Some(ends) = &sessions.local {
+            self.session_sets(&mut text, "Local ", ends);
+            "Global "
+        } else {
+            ""
+        };
         match &sessions.expiring {
-            Some(ends) => {
-                let count: usize = ends.iter().map(|(_, sessions)| sessions.len()).sum();
-                line(&mut text, format_args!("Session Sets ({})/({count}):", ends.len()));
-                for (end, sessions) in ends {
-                    self.expiry(&mut text, sessions.len(), *end);
-                    sessions.iter().for_each(|session| line(&mut text, format_args!("\t{session}")));
-                }
-            }
+            Some(ends) => self.session_sets(&mut text, prefix, ends),
             None => {
                 line(&mut text, format_args!("Global Sessions({}):", sessions.all.len()));
                 for (session, timeout) in &sessions.all {
@@ -216,6 +221,15 @@ impl Facts {
             }
         }
         text
+    }
+
+    fn session_sets(&self, text: &mut String, prefix: &str, ends: &Ends) {
+        let count: usize = ends.iter().map(|(_, sessions)| sessions.len()).sum();
+        line(text, format_args!("{prefix}Session Sets ({})/({count}):", ends.len()));
+        for (end, sessions) in ends {
+            self.expiry(text, sessions.len(), *end);
+            sessions.iter().for_each(|session| line(text, format_args!("\t{session}")));
+        }
     }
 
     fn expiry(&self, text: &mut String, count: usize, end: Instant) {

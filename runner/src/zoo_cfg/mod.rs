@@ -185,6 +185,7 @@ fn settings(
     election(keys, &mut core);
     if let (Some(client), Some(members)) = (&client, &members) {
         core.service = service(keys, client, tick);
+        sessions_without_a_leader(keys, &mut core.service, members.standalone);
         core.service.ensemble_text = ensemble::text(&members.servers);
     }
     let (admin, metrics) = (operator::admin(keys), operator::metrics(keys));
@@ -415,6 +416,44 @@ fn service(keys: &mut Keys, client: &ClientSettings, tick: u64) -> ServiceSettin
     ];
     service.linearizable_reads = keys.switch("linearizableReads", false, ["true", "false"], linearizable);
     service
+}
+
+/// What an ensemble has and a server alone has not.
+fn sessions_without_a_leader(keys: &mut Keys, service: &mut ServiceSettings, standalone: bool) {
+    let mut switch = |key: &str, [on, off]: [&str; 2]| {
+        let on = if standalone { "not needed here: a server alone has no other to spare" } else { on };
+        keys.switch(key, false, ["true", "false"], [on, off]) && !standalone
+    };
+    service.local_sessions = switch(
+        "localSessionsEnabled",
+        [
+            "new sessions are known to their server alone: no write for them, but no other server takes them",
+            "all servers know every session",
+        ],
+    );
+    service.upgrade_local_sessions = switch(
+        "localSessionsUpgradingEnabled",
+        [
+            "a local session becomes one that all servers know before it creates an ephemeral node",
+            "a local session creates no ephemeral nodes (-120)",
+        ],
+    );
+    service.read_only_mode = switch(
+        "readonlymode.enabled",
+        [
+            "without a quorum, reads of what is known to be committed are answered to clients that ask for it",
+            "without a quorum nobody is served",
+        ],
+    );
+    if service.read_only_mode && service.linearizable_reads {
+        let text = "readonlymode.enabled has no effect: linearizableReads could not be kept without a quorum";
+        keys.remark(None, Severity::Warning, text);
+    }
+    if service.read_only_mode && !service.local_sessions {
+        let text =
+            "readonlymode.enabled without localSessionsEnabled: no new session begins without a quorum";
+        keys.remark(None, Severity::Warning, text);
+    }
 }
 
 fn election(keys: &mut Keys, core: &mut Config) {

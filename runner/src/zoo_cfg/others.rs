@@ -65,8 +65,6 @@ const OTHERS: &[(&str, Treatment)] = &[
     ("leader.", Ignored("snapshots are sent in chunks that never hold up anything else")),
     ("leaderServes", NotYet("a leader always serves clients")),
     ("learner.", Ignored("sending never waits")),
-    ("localSessionsEnabled", RefusedIfOn("there are no local sessions yet")),
-    ("localSessionsUpgradingEnabled", RefusedIfOn("there are no local sessions yet")),
     ("maxBatchSize", Ignored("writes that arrive during a sync are synced together")),
     ("maxGetChildrenResponseCacheSize", Ignored("there is no response cache to bound")),
     ("maxResponseCacheSize", Ignored("there is no response cache to bound")),
@@ -80,7 +78,6 @@ const OTHERS: &[(&str, Treatment)] = &[
     ("oraclePath", Refused("there is no oracle quorum")),
     ("portUnification", RefusedIfOn("there is no TLS between servers yet")),
     ("quorum.auth.", RefusedIfOn("there is no SASL between servers yet")),
-    ("readonlymode.enabled", NotYet("there is no read-only mode; a server without a quorum serves nobody")),
     ("reconfigEnabled", NotYet("there is no reconfiguration yet; the servers of this file stay")),
     ("requestThrottleDropStale", Title("request_throttle_drop_stale")),
     ("requestThrottleLimit", Title("request_throttle_max_requests")),
@@ -148,8 +145,8 @@ mod tests {
 
     #[test]
     fn what_would_break_a_promise_is_refused_only_if_it_is_on() {
-        assert_eq!(judged("localSessionsEnabled", "TRUE"), Severity::Error);
-        assert_eq!(judged("localSessionsEnabled", "false"), Severity::Note);
+        assert_eq!(judged("sslQuorum", "TRUE"), Severity::Error);
+        assert_eq!(judged("sslQuorum", "false"), Severity::Note);
         assert_eq!(judged("quorum.auth.enableSasl", "true"), Severity::Error);
         assert_eq!(judged("dynamicConfigFile", "zoo.cfg.dynamic"), Severity::Error);
     }

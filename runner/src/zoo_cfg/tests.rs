@@ -126,7 +126,7 @@ fn errors_name_the_line_and_what_to_do() {
         ("server.x=zoo4:2888:3888", "must be followed by a server's id"),
         ("electionAlg=1", "electionAlg must be 3"),
         ("forceSync=maybe", "`yes` or `no`"),
-        ("localSessionsEnabled=true", "remove localSessionsEnabled"),
+        ("sslQuorum=true", "remove sslQuorum"),
         ("dynamicConfigFile=/x", "must stand in zoo.cfg"),
         ("clientPort=99999", "clientPort must be a port"),
         ("peerType=voter", "peerType must be"),
@@ -137,6 +137,22 @@ fn errors_name_the_line_and_what_to_do() {
         assert_eq!(line, Some(9), "{extra}: {text}");
         assert!(text.contains(complaint), "{extra}: {text}");
     }
+}
+
+#[test]
+fn local_sessions_and_reading_without_a_quorum_are_for_ensembles() {
+    let text = "localSessionsEnabled=true\nlocalSessionsUpgradingEnabled=true\nreadonlymode.enabled=true\n";
+    let switches = |service: &ServiceSettings| {
+        [service.local_sessions, service.upgrade_local_sessions, service.read_only_mode]
+    };
+    let three = format!("{THREE}{text}");
+    assert_eq!(switches(&accepted(&three, Some("1")).core.service), [true; 3]);
+    assert_eq!(switches(&accepted(THREE, Some("1")).core.service), [false; 3]);
+    let alone = format!("dataDir=/d\nclientPort=1\n{text}");
+    assert_eq!(switches(&accepted(&alone, None).core.service), [false; 3]);
+    let both = format!("{three}linearizableReads=true\n");
+    let warns = |remark: &Remark| remark.text.contains("linearizableReads could not be kept");
+    assert!(reading(&both, Some("1")).remarks.iter().any(warns));
 }
 
 #[test]

@@ -236,6 +236,7 @@ pub(crate) mod testing {
             round: 1,
             vote: None,
             serving: false,
+            read_only: false,
             waiting: 0,
             links: 0,
         }

@@ -1,9 +1,9 @@
 //! N9 (invariants.md section 6): once a newer connection of a session has written, an older one cannot
 //! (the mutants M109 and M110).
 
-use zabrus_core::Zxid;
 use zabrus_core::io::ClientId;
 use zabrus_core::wire::SessionId;
+use zabrus_core::{ServerId, Zxid};
 
 use super::{Verdict, ensure};
 
@@ -22,6 +22,13 @@ pub fn moved(session: SessionId, client: ClientId, rivals: usize) -> Verdict {
     })
 }
 
+/// A server gave a session to a connection; if it is a local one, only its home can.
+pub fn at_home(session: SessionId, home: Option<ServerId>, server: ServerId) -> Verdict {
+    ensure(home.is_none_or(|home| home == server), || {
+        format!("session {session}, which only {home:?} knows, was given out by server {server}")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -30,6 +37,9 @@ mod tests {
     fn a_write_of_a_connection_that_was_replaced_is_seen() {
         assert!(check(SessionId(1), ClientId(1), Zxid(1), false).is_ok());
         assert!(check(SessionId(1), ClientId(1), Zxid(1), true).is_err());
+        assert!(at_home(SessionId(1), None, ServerId(2)).is_ok());
+        assert!(at_home(SessionId(1), Some(ServerId(2)), ServerId(2)).is_ok());
+        assert!(at_home(SessionId(1), Some(ServerId(1)), ServerId(2)).is_err());
         assert!(moved(SessionId(1), ClientId(1), 1).is_ok());
         assert!(moved(SessionId(1), ClientId(1), 0).is_err());
     }

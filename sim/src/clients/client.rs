@@ -30,6 +30,8 @@ pub(super) struct Client {
     asks: i32,
     /// It arms its watches again on a new connection.
     pub(super) rearms: bool,
+    /// A server that only reads will do.
+    reads_only: bool,
     /// The users that it proves to be on each connection.
     pub(super) users: Vec<&'static str>,
     pub(super) line: Option<Line>,
@@ -99,6 +101,10 @@ impl Client {
             pace: 1_000 - DRIFT + random.below(2 * DRIFT + 1),
             asks: if scripted { i32::MAX } else { random.between(settings.session_millis) as i32 },
             rearms: random.chance(settings.rearm_percent * 10),
+            reads_only: match settings.read_only_percent {
+                0 => false,
+                percent => percent >= 100 || !scripted && random.chance(percent * 10),
+            },
             users: if scripted { Vec::new() } else { users },
             random,
             line: None,
@@ -115,7 +121,7 @@ impl Client {
 
     /// It plays a recipe from now on. It relies on its watches, and owns its nodes as nobody special.
     pub(super) fn plays(&mut self, player: Player) {
-        (self.player, self.rearms) = (Some(player), true);
+        (self.player, self.rearms, self.reads_only) = (Some(player), true, false);
         self.users.clear();
     }
 
@@ -133,7 +139,7 @@ impl Client {
     pub(super) fn hello(&mut self) -> ConnectRequest {
         // Somebody who only knows the session's id must not get it (invariants.md N10).
         let forged = self.session.is_some() && !self.scripted && self.random.chance(10);
-        let read_only = (!self.random.chance(200)).then_some(false);
+        let read_only = (!self.random.chance(200) || self.reads_only).then_some(self.reads_only);
         let (session, password) = match &self.session {
             Some(session) if forged => (session.id, Bytes::from([7; 16])),
             Some(session) => (session.id, session.password.clone()),

@@ -275,6 +275,11 @@ impl Clients {
             }
             // It closes its session, perhaps with more requests behind.
             3 | 4 => {
+                if state.random.chance(self.settings.parting_per_mille) {
+                    self.last_value += 1;
+                    let ask = workload::ephemeral(self.last_value);
+                    self.ask(now, client, ask, acts, schedule);
+                }
                 self.ask(now, client, Ask::new(OpCode::CloseSession, Vec::new()), acts, schedule);
                 let state = &mut self.clients[client as usize];
                 if let Some(line) = &mut state.line {
@@ -493,7 +498,7 @@ impl Clients {
                     player.heard();
                 }
             }
-            Received::Closed | Received::Garbage(_) => {
+            Received::Closed | Received::TurnedAway(_) | Received::Garbage(_) => {
                 state.line = None;
                 acts.push(Act::Left { id });
                 if received != Received::Closed {

@@ -8,6 +8,8 @@ use zabrus_core::{Bytes, jute};
 pub enum Received {
     /// The answer to the handshake.
     Session(ConnectResponse),
+    /// What came in place of the answer to the handshake.
+    TurnedAway(ReplyHeader),
     /// The answer to a request.
     Reply {
         /// Its header.
@@ -38,6 +40,9 @@ impl Received {
         let Some((length, frame)) = bytes.split_first_chunk() else { return Self::Garbage("has no length") };
         if i32::from_be_bytes(*length) as usize != frame.len() {
             return Self::Garbage("has another length than it says");
+        }
+        if !greeted && frame.len() == 16 {
+            return jute::decode(frame).map_or(Self::Garbage("has no header"), Self::TurnedAway);
         }
         if !greeted {
             let response = ConnectResponse::decode(frame);
@@ -73,7 +78,8 @@ mod tests {
             matches!(Received::decode(Some(&refused), true), Received::Reply { header, .. } if header.err == -101)
         );
         assert!(matches!(Received::decode(Some(&refused[..19]), true), Received::Garbage(_)));
-        assert!(matches!(Received::decode(Some(&refused), false), Received::Garbage(_)));
+        assert!(matches!(Received::decode(Some(&refused), false), Received::TurnedAway(_)));
+        assert!(matches!(Received::decode(Some(&event), false), Received::Garbage(_)));
         let gone = ConnectResponse::gone(Some(false));
         assert_eq!(Received::decode(Some(&gone.frame()), false), Received::Session(gone));
         assert_eq!(Received::decode(None, true), Received::Closed);

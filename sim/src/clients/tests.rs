@@ -50,6 +50,7 @@ impl Pair {
         let request = WriteRequest {
             origin,
             session,
+            local: false,
             cxid: 1,
             op: op.code(),
             body: body.into(),
@@ -57,7 +58,8 @@ impl Pair {
         };
         let transaction = self.preparer.prepare(&self.state, &request, None, zxid, time);
         let session = transaction.session;
-        let executed = self.model.execute(&Request { session, identities, op, body, zxid, time });
+        let executed =
+            self.model.execute(&Request { session, local: false, identities, op, body, zxid, time });
         assert_eq!(transaction.change, executed.change, "{zxid}: {op:?} {body:02x?}");
         self.model.commit(executed);
         let digest = transaction.digest.unwrap_or(self.model.digest_at(self.counter as usize - 1));

@@ -46,6 +46,12 @@ pub(super) fn auth(scheme: &str, user: &str) -> Vec<u8> {
     jute::encode(&Auth { kind: 0, scheme: scheme.into(), auth })
 }
 
+/// The creation of a node that goes with its session.
+pub(super) fn ephemeral(number: u64) -> Ask {
+    let create = Create { path: format!("/parting-{number}"), data: None, acl: Some(open_acl()), flags: 1 };
+    Ask::new(OpCode::Create, jute::encode(&create))
+}
+
 /// Draws requests.
 pub(super) struct Workload<'a> {
     pub(super) settings: &'a LoadSettings,

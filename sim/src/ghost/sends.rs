@@ -322,6 +322,9 @@ impl Ghost {
                 }
             }
             Event::Decided { leader, round, through_settled, .. } => {
+                if self.ledger.has_readers(server) {
+                    self.counters.saw(Mark::ReadOnlyEnds);
+                }
                 self.decided(server, *leader, *round, *through_settled)?;
             }
             Event::EpochEstablished { epoch, initial, .. } => {
@@ -426,6 +429,7 @@ impl Ghost {
             Event::StaleFrame { .. } => Mark::StaleFrames,
             Event::LinkBroken { .. } => Mark::LinksBroken,
             Event::DiskFailed { .. } => Mark::DiskFailures,
+            Event::ReadOnly { .. } => Mark::ReadOnlyServers,
             Event::Left { why: Departure::FollowerMoreRecent, .. } => Mark::FollowerMoreRecent,
             Event::Left { why: Departure::Rollover, .. } => Mark::Rollovers,
             Event::Left { why: Departure::QuorumLost, .. } => Mark::QuorumsLost,

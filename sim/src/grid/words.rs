@@ -118,6 +118,7 @@ fn event(event: &Event) -> String {
         Event::Delivered { upto } => format!("applies up to {}", upto.zxid),
         Event::CommitAheadOfDisk { zxid } => format!("commit of {zxid} came before the own disk was done"),
         Event::Left { role, why } => format!("stops {}: {}", self::role(*role), departure(*why)),
+        Event::ReadOnly { applied } => format!("serves reads alone, at {applied}"),
         Event::DiskFailed { reason } => format!("disk failure: {reason}"),
         other => format!("{other:?}"),
     }

@@ -331,6 +331,7 @@ mod tests {
             round: 4,
             vote: None,
             serving: role == Role::Leading,
+            read_only: false,
             waiting: 0,
             links: 0,
         }

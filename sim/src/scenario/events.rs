@@ -93,6 +93,7 @@ const EVENTS: &[(&str, Fields)] = &[
     ("Committed", &[("upto", Kind::Position)]),
     ("Delivered", &[("upto", Kind::Position)]),
     ("CommitAheadOfDisk", &[("zxid", Kind::Zxid)]),
+    ("ReadOnly", &[("applied", Kind::Zxid)]),
     ("Left", &[("role", ROLES), ("why", DEPARTURES)]),
     ("DiskFailed", &[]),
 ];

@@ -13,7 +13,7 @@ use zabrus_core::{ConfigError, Duration, Instant, ServerId};
 
 use super::sentence::Sentence;
 use super::{Action, Condition, Holding, Mistake, Scenario, ScenarioError, Step, Wait};
-use crate::settings::{LoadSettings, NetworkSettings, Settings, Transport};
+use crate::settings::{LoadSettings, NetworkSettings, ServiceChoices, Settings, Transport};
 use crate::units;
 
 /// How long a `when` waits unless told.
@@ -57,6 +57,8 @@ struct ServerSettings {
     counter_limit: Option<u32>,
     election: Option<Election>,
     link_checks: Option<bool>,
+    local_sessions: Option<bool>,
+    read_only_mode: Option<bool>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -348,6 +350,8 @@ impl File {
         let base = Settings::default();
         let none = ServerSettings::default();
         let own = self.settings.as_ref().map_or(&none, Spanned::get_ref);
+        let local_sessions = own.local_sessions.unwrap_or_default();
+        let read_only_mode = own.read_only_mode.unwrap_or_default();
         Settings {
             ensemble,
             election: match own.election {
@@ -373,7 +377,17 @@ impl File {
                 disk.names_reorder = self.disk.names_reorder.unwrap_or(disk.names_reorder);
                 disk
             },
-            load: self.load.as_ref().map_or(LoadSettings { clients: 0, ..base.load.clone() }, Load::settings),
+            service: ServiceChoices {
+                local_sessions,
+                upgrade_local_sessions: local_sessions,
+                read_only_mode,
+                ..base.service
+            },
+            load: LoadSettings {
+                // All who have a name.
+                read_only_percent: if read_only_mode { 100 } else { 0 },
+                ..self.load.as_ref().map_or(LoadSettings { clients: 0, ..base.load.clone() }, Load::settings)
+            },
             start_all: false,
             faults: Vec::new(),
             liveness_expected: self.recovers.unwrap_or(true),

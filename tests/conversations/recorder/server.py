@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import socket
 import subprocess
 import tempfile
@@ -11,8 +12,10 @@ import time
 NEEDED = ("zookeeper", "slf4j-api", "netty", "metrics-core", "snappy", "log4j-slf4j2", "log4j-core", "log4j-api",
           "commons-io", "audience")
 START_SECONDS = 60
+# What a setting says of a port: so many behind that of the clients.
+PORT = re.compile(r"\{port\+(\d+)\}")
 # These are settings of the Java program, not of its configuration file.
-JVM_SETTINGS = ("znode.container.", "jute.")
+JVM_SETTINGS = ("znode.container.", "jute.", "readonlymode.")
 
 
 def apache(jars, settings):
@@ -28,8 +31,12 @@ def running(command, port, settings):
     """A server with `settings`, gone afterwards with all that it wrote."""
     with tempfile.TemporaryDirectory() as folder:
         keys = {"tickTime": "2000", "dataDir": os.path.join(folder, "data"), "clientPort": str(port),
-                "clientPortAddress": "127.0.0.1", "admin.enableServer": "false"}
+                "clientPortAddress": "127.0.0.1", "admin.enableServer": "false", "initLimit": "10", "syncLimit": "5"}
         keys |= {key: value for key, value in settings.items() if not key.startswith(JVM_SETTINGS)}
+        keys = {key: PORT.sub(lambda match: str(port + int(match[1])), value) for key, value in keys.items()}
+        os.mkdir(os.path.join(folder, "data"))
+        with open(os.path.join(folder, "data", "myid"), "w", encoding="utf-8") as file:
+            file.write("1\n")
         config = os.path.join(folder, "zoo.cfg")
         with open(config, "w", encoding="utf-8") as file:
             file.writelines(f"{key}={value}\n" for key, value in keys.items())

@@ -1,7 +1,7 @@
 """The scripts by theme."""
 
-from . import acls, create, envelope, multi, quotas, reads, reconfigs, sessions, watches, writes
+from . import acls, alone, create, envelope, multi, quotas, reads, reconfigs, sessions, watches, writes
 from .script import SCRIPTS
 
-__all__ = ["SCRIPTS", "acls", "create", "envelope", "multi", "quotas", "reads", "reconfigs", "sessions", "watches",
+__all__ = ["SCRIPTS", "acls", "alone", "create", "envelope", "multi", "quotas", "reads", "reconfigs", "sessions", "watches",
            "writes"]

@@ -59,7 +59,7 @@ impl Leader {
     fn request(&self, session: SessionId, op: OpCode, body: Vec<u8>) -> WriteRequest {
         let origin = Origin { server: ServerId(3), boot: 1, client: 1, number: 1 };
         let (op, identities) = (op.code(), self.identities.clone());
-        WriteRequest { origin, session, cxid: 7, op, body: body.into(), identities }
+        WriteRequest { origin, session, local: false, cxid: 7, op, body: body.into(), identities }
     }
 
     /// Prepares a request, and does not apply it.

@@ -19,7 +19,8 @@ impl Leader {
     /// Turns a client's write into a transaction and proposes it (zab.md section 6).
     pub(in crate::replica) fn propose(&mut self, server: &mut Server, request: &WriteRequest) -> Step {
         let Stage::Broadcast(broadcast) = &self.stage else { return Ok(()) };
-        let refused = if request.op == OpCode::CreateSession.code() {
+        // Its own server knows who owns a local session.
+        let refused = if request.op == OpCode::CreateSession.code() || request.local {
             None
         } else {
             broadcast.sessions.check(request.session, Owner::from(request.origin)).err()
@@ -31,7 +32,11 @@ impl Leader {
     fn propose_own(&mut self, server: &mut Server, session: SessionId, op: OpCode, body: Bytes) -> Step {
         let origin = Origin { server: server.id(), boot: server.boot, client: 0, number: 0 };
         let (op, identities) = (op.code(), Vec::new());
-        self.order(server, &WriteRequest { origin, session, cxid: 0, op, body, identities }, None)
+        self.order(
+            server,
+            &WriteRequest { origin, session, local: false, cxid: 0, op, body, identities },
+            None,
+        )
     }
 
     fn order(&mut self, server: &mut Server, request: &WriteRequest, refused: Option<ErrorCode>) -> Step {

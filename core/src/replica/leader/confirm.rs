@@ -24,9 +24,10 @@ pub(super) struct Question {
 pub(super) enum Asker {
     /// A client of this server that wants to be up to date, by the number of its question.
     Client(u64),
-    /// A client whose session is unknown or ending: it may be told so when that is certain.
-    /// On a later link of its server nobody waits for that.
-    Gone(Owner, SessionId, Option<LinkIncarnation>),
+    /// A client whose session is unknown or ending, or begins with a transaction that is in flight, as that of
+    /// a local session may: it is told whether it lives when that is certain. On a later link of its server
+    /// nobody waits for that.
+    Attach(Owner, SessionId, Option<LinkIncarnation>, bool),
     /// A learner with a `sync`. On a later link its number means something else.
     Learner(ServerId, LinkIncarnation, u64),
     /// A learner that had forgotten its promises: it may serve when a quorum without it still
@@ -41,7 +42,8 @@ impl Leader {
     }
 
     /// A client came to a server with its session. That the session is gone may only be said when
-    /// its end is committed, and by a leader that still is one (invariants.md N7).
+    /// its end is committed, and by a leader that still is one (invariants.md N7); that it lives, when its
+    /// beginning is.
     pub(in crate::replica) fn attach(
         &mut self,
         server: &mut Server,
@@ -51,11 +53,12 @@ impl Leader {
     ) {
         let now = server.time();
         let Stage::Broadcast(broadcast) = &mut self.stage else { return };
-        if broadcast.sessions.attach(now, session, timeout, owner) {
+        let lives = broadcast.sessions.attach(now, session, timeout, owner);
+        if lives && server.state.session_timeout(session).is_some() {
             self.attached(server, owner, session, timeout, true);
         } else {
             let link = self.learners.get(&owner.server).map(|handler| handler.link.incarnation);
-            self.ask(server, Asker::Gone(owner, session, link));
+            self.ask(server, Asker::Attach(owner, session, link, lives));
         }
     }
 
@@ -101,9 +104,9 @@ impl Leader {
             }
             match who {
                 Asker::Client(number) => server.clients.synced(number, committed),
-                Asker::Gone(owner, session, link) => {
+                Asker::Attach(owner, session, link, lives) => {
                     if link.is_none_or(|link| self.linked(owner.server, link).is_some() || mutated!(Z06)) {
-                        self.attached(server, owner, session, 0, false);
+                        self.attached(server, owner, session, 0, lives);
                     }
                 }
                 Asker::Blank(peer, link) => {

@@ -68,6 +68,22 @@ impl Ledger {
             court.judge(Rule::B1, verdict)?;
             unreachable!("the verdict is no success");
         };
+        let refused = connection.read_only.then(|| format!("{zxid} is of a server that only reads"));
+        court.judge(Rule::L9, refused.map_or(Ok(()), Err))?;
+        if model.settings().local_sessions && connection.writes.front().is_some_and(|asked| asked.xid == 0) {
+            self.begin_local(id, session, model, court)?;
+        }
+        let is_local = self.is_local(session, model);
+        if is_local && matches!(change, Change::CreateSession { .. }) {
+            return self.upgraded(id, transaction, model, court);
+        }
+        let connection = self.connections.get_mut(&id).expect("it was there");
+        let closes = |asked: &Asked| asked.op() == Some(OpCode::CloseSession) && asked.xid != cxid;
+        if is_local && connection.writes.front().is_some_and(closes) {
+            connection.writes.pop_front();
+            connection.ended = true;
+        }
+        let local = is_local && !connection.ended;
         let next = connection.writes.front().map(|asked| asked.xid);
         let creates = next == Some(0);
         if !creates {
@@ -93,7 +109,7 @@ impl Ledger {
             court.judge(Rule::B1, verdict)?;
         }
         let identities = &asked.identities[..];
-        let request = Request { session, identities, op, body, zxid, time };
+        let request = Request { session, local, identities, op, body, zxid, time };
         let executed = self.execute((id, asked.at), &request, change, model, court)?;
         let (code, body) = executed.answer.clone();
         let connection = self.connections.get_mut(&id).expect("it was there");
@@ -111,7 +127,7 @@ impl Ledger {
         model: &Model,
         court: &mut Court<'_>,
     ) -> Result<Executed, crate::violation::Violation> {
-        let Request { session, zxid, op, .. } = *request;
+        let Request { session, local, zxid, op, .. } = *request;
         let facts = self.sessions.entry(session).or_default();
         if *change == Change::Error(ErrorCode::SessionMoved.code()) {
             court.saw(Mark::SessionsMoved);
@@ -120,7 +136,7 @@ impl Ledger {
             court.judge(Rule::N9, n09_single_owner::moved(session, id, rivals))?;
             return Ok(model.refuse(request, ErrorCode::SessionMoved));
         }
-        if op != OpCode::CreateSession && !model.is_alive(session) {
+        if op != OpCode::CreateSession && !model.is_alive(session) && !local {
             court.saw(Mark::WritesAfterEnd);
             court.judge(Rule::N2, n02_life_cycle::check(session, change))?;
         } else {
@@ -165,7 +181,7 @@ fn own(
         Change::Delete { path, .. } => jute::encode(path),
         _ => Vec::new(),
     };
-    let request = Request { session, identities: &[], op, body: &body, zxid, time };
+    let request = Request { session, local: false, identities: &[], op, body: &body, zxid, time };
     if sweeps && matches!(change, Change::Error(_)) {
         // Somebody was faster: which node it was cannot be seen, and does not matter.
         return Ok(model.refuse(&request, ErrorCode::BadArguments));
@@ -185,7 +201,12 @@ fn own(
     Ok(executed)
 }
 
-fn compare(request: &Request<'_>, change: &Change, executed: &Executed, court: &mut Court<'_>) -> Checked {
+pub(super) fn compare(
+    request: &Request<'_>,
+    change: &Change,
+    executed: &Executed,
+    court: &mut Court<'_>,
+) -> Checked {
     if let (Change::CloseSession { paths }, Change::CloseSession { paths: owned }) =
         (change, &executed.change)
     {

@@ -2,6 +2,7 @@
 //! frames as clients do, and transactions as they are committed; of servers it knows nothing.
 
 mod commits;
+mod local;
 mod replies;
 mod shape;
 mod watches;
@@ -43,6 +44,12 @@ struct Connection {
     greeted: bool,
     /// With a session.
     attached: bool,
+    /// Its server said that it only reads.
+    read_only: bool,
+    /// The first request that may make a node of its session's own.
+    ephemeral: Option<i32>,
+    /// Its local session has ended.
+    ended: bool,
     /// The client still waits for what comes on it.
     listens: bool,
     /// When an end of it closed it.
@@ -101,6 +108,8 @@ struct SessionFacts {
     timeout: i32,
     /// When its client was first told that it is gone.
     gone: Option<Instant>,
+    /// The server at which it began without a transaction, if it did.
+    home: Option<ServerId>,
 }
 
 impl Asked {
@@ -139,6 +148,9 @@ impl Ledger {
             session: hello.session,
             greeted: false,
             attached: false,
+            read_only: false,
+            ephemeral: None,
+            ended: false,
             listens: true,
             closed: None,
             waiting: VecDeque::new(),
@@ -179,6 +191,9 @@ impl Ledger {
         let is_passed_on =
             |op: OpCode| op.is_write() && op != OpCode::DeleteContainer && is_whole(op, &asked.body);
         if asked.op().is_some_and(is_passed_on) {
+            if connection.ephemeral.is_none() && asked.wants_ephemeral() {
+                connection.ephemeral = Some(asked.xid);
+            }
             connection.writes.push_back(asked.clone());
         }
         connection.waiting.push_back(asked);

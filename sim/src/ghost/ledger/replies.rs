@@ -7,6 +7,7 @@ use zabrus_core::wire::{
 };
 use zabrus_core::{Zxid, jute};
 
+use super::local::admitted;
 use super::shape::is_whole;
 use super::watches::{CHILD, DATA, PERSISTENT, RECURSIVE, Watches, kinds};
 use super::{Asked, Connection, Ledger};
@@ -34,6 +35,7 @@ impl Ledger {
     ) -> Checked {
         match received {
             Received::Session(response) => self.greeted(id, response, model, court),
+            Received::TurnedAway(header) => self.turned_away(id, *header, model, committed, court),
             Received::Reply { header, body } => self.answered(id, *header, body, model, committed, court),
             Received::Event { zxid, event, path } => {
                 let Some(connection) = self.connections.get_mut(&id) else { return Ok(()) };
@@ -64,25 +66,35 @@ impl Ledger {
         if response.timeout == 0 {
             let forged = facts.password.is_some_and(|p| hello.password.as_deref() != Some(&p));
             court.saw(if forged { Mark::SessionsForged } else { Mark::SessionsGone });
-            if !forged {
+            // Of a session that only another server knows, or did when this was said, anybody else says so.
+            let ended = model.session(connection.session).is_some_and(|life| life.closed.is_some());
+            if !forged && (facts.home.is_none() || ended) {
                 facts.gone.get_or_insert(court.now);
             }
             return Ok(());
         }
-        let created = model.session(response.session).is_some() && connection.session == response.session;
+        if connection.session == SessionId(0) && model.settings().local_sessions {
+            self.begin_local(id, response.session, model, court)?;
+            court.saw(Mark::LocalSessions);
+        }
+        let known = self.is_local(response.session, model) || model.session(response.session).is_some();
+        self.at_home(id, model, court)?;
+        let Some(connection) = self.connections.get_mut(&id) else { return Ok(()) };
+        let (hello, facts) = (&connection.hello, self.sessions.entry(connection.session).or_default());
+        let created = known && connection.session == response.session;
         let granted = model.granted(hello.timeout);
-        let verdict = match (created, response.timeout == granted, response.read_only) {
+        let verdict = match (created, response.timeout == granted, admitted(hello.read_only, response, model))
+        {
             (false, ..) => Err(format!("session {} was given out before it was created", response.session)),
             (_, false, _) => Err(format!("{} ms were asked and {} granted", hello.timeout, response.timeout)),
-            (.., read_only) if read_only != hello.read_only.map(|_| false) => {
-                Err(format!("{:?} was answered by {read_only:?}", hello.read_only))
-            }
+            (.., false) => Err(format!("{:?} was answered by {:?}", hello.read_only, response.read_only)),
             _ => Ok(()),
         };
         court.judge(Rule::L1, verdict)?;
         let verdict = n07_expired_is_final::given(response.session, facts.gone, connection.opened);
         court.judge(Rule::N7, verdict)?;
         connection.attached = true;
+        connection.read_only = response.read_only == Some(true);
         facts.password = Some(response.password);
         court.saw(if hello.session == SessionId(0) { Mark::SessionsOpened } else { Mark::SessionsKept });
         Ok(())
@@ -126,6 +138,17 @@ impl Ledger {
         let asked = connection.waiting.pop_front().expect("the next was compared");
         if header.err != 0 {
             court.saw(Mark::RequestsRefused);
+        }
+        if let Some(verdict) = self.refused(id, &asked, header, body, court) {
+            verdict?;
+            let Some(connection) = self.connections.get_mut(&id) else { return Ok(()) };
+            return connection.reached(zxid, model, committed, court);
+        }
+        let at_home = self.closed_at_home(id, &asked, header, body, model, court);
+        let Some(connection) = self.connections.get_mut(&id) else { return Ok(()) };
+        if let Some(verdict) = at_home {
+            verdict?;
+            return connection.reached(zxid, model, committed, court);
         }
         let op = asked.op().filter(|op| match op {
             OpCode::Check => false,

@@ -81,7 +81,15 @@ impl Course {
         self.counter += 1;
         let (zxid, session) = (z(self.counter), MINE);
         let identities = [Id { scheme: "ip".into(), id: "10.0.0.1".into() }];
-        let request = Request { session, identities: &identities, op, body, zxid, time: 5 };
+        let request = Request {
+            session,
+            local: self.ledger.is_local(session, &self.model),
+            identities: &identities,
+            op,
+            body,
+            zxid,
+            time: 5,
+        };
         let change = self.model.execute(&request).change;
         let origin = Origin { server: SERVER, boot: 1, client: id.0, number: 1 };
         let mut transaction = Transaction { origin, session, cxid, zxid, time: 5, change, digest: None };
@@ -259,6 +267,7 @@ fn sessions_begin_once_and_do_nothing_after_their_end() {
         let change = Change::CloseSession { paths: vec!["/e".into()] };
         let request = Request {
             session: MINE,
+            local: false,
             identities: &[],
             op: OpCode::CloseSession,
             body: &[],
@@ -457,4 +466,143 @@ fn what_waits_longest_is_known_until_its_connection_is_gone() {
     assert!(course.ledger.waits_for(OpCode::Sync));
     course.ledger.left(ME);
     assert_eq!(course.ledger.longest_waiting(), None);
+}
+
+/// A client of a server with local sessions, which may become global ones, and that only reads if it must.
+fn local_course(upgrades: bool) -> Course {
+    let settings = ServiceSettings {
+        local_sessions: true,
+        upgrade_local_sessions: upgrades,
+        read_only_mode: true,
+        ..ServiceSettings::new(Duration::from_millis(2_000))
+    };
+    let mut course = Course { ledger: Ledger::default(), model: Model::new(settings), counter: 0 };
+    course.open(ME, SessionId(0), [0; 16]);
+    course
+}
+
+impl Course {
+    fn meets(&mut self, server: ServerId, id: ClientId, session: SessionId, read_only: Option<bool>) {
+        let hello = ConnectRequest { read_only, ..hello(session, [5; 16]) };
+        self.ledger.opened(Instant(0), server, id, [10, 0, 0, 1].into(), &hello);
+    }
+
+    fn welcome(&mut self, id: ClientId, read_only: Option<bool>) -> Told {
+        let response = ConnectResponse { timeout: 10_000, session: MINE, password: [5; 16], read_only };
+        self.receive(id, &Received::Session(response))
+    }
+
+    /// The createSession of a local session.
+    fn upgrade(&mut self) -> Told {
+        self.commit(ME, 0, OpCode::CreateSession, &jute::encode(&10_000))
+    }
+}
+
+#[test]
+fn a_local_session_writes_becomes_global_and_ends() {
+    let mut course = local_course(true);
+    // Sent behind the handshake, and done before the client knows its session.
+    course.send(ME, 1, OpCode::Create, &create("/a", 0));
+    assert_eq!(course.commit(ME, 1, OpCode::Create, &create("/a", 0)), Ok(()));
+    assert_eq!(course.greet(ME, 77), Ok(()));
+    assert_eq!(course.reply(ME, 1, 1, 0, &jute::encode("/a")), Ok(()));
+    let mut twice = course.clone();
+    twice.open(OTHER, SessionId(0), [0; 16]);
+    assert_eq!(twice.greet(OTHER, 77), Err("N1"));
+    assert_eq!(course.clone().upgrade(), Err("N2"), "nobody asked for it");
+
+    let mut closing = course.clone();
+    closing.send(ME, 2, OpCode::CloseSession, b"");
+    assert_eq!(closing.reply(ME, 2, 1, 0, b""), Ok(()));
+    closing.meets(SERVER, OTHER, MINE, None);
+    assert_eq!(closing.clone().welcome(OTHER, None), Ok(()), "it asked before the end");
+
+    course.send(ME, 2, OpCode::Create, &create("/e", 1));
+    course.send(ME, 3, OpCode::CloseSession, b"");
+    assert_eq!(course.clone().commit(ME, 2, OpCode::Create, &create("/e", 1)), Ok(()), "but it is refused");
+    assert_eq!(course.upgrade(), Ok(()));
+    assert_eq!(course.commit(ME, 2, OpCode::Create, &create("/e", 1)), Ok(()));
+    assert_eq!(course.reply(ME, 2, 3, 0, &jute::encode("/e")), Ok(()));
+    assert_eq!(course.clone().reply(ME, 3, 3, 0, b""), Err("L1"), "its node would stay (ZOOKEEPER-3471)");
+    assert_eq!(course.commit(ME, 3, OpCode::CloseSession, b""), Ok(()));
+    assert_eq!(course.reply(ME, 3, 4, 0, b""), Ok(()));
+}
+
+#[test]
+fn the_end_of_a_local_session_whose_node_is_under_way_needs_a_transaction() {
+    let mut course = local_course(true);
+    assert_eq!(course.greet(ME, 77), Ok(()));
+    course.send(ME, 1, OpCode::Create, &create("/e", 1));
+    course.send(ME, 2, OpCode::CloseSession, b"");
+    assert_eq!(course.clone().upgrade(), Ok(()));
+    // The first answer is lost, so to say.
+    course.ledger.connections.get_mut(&ME).expect("open").waiting.pop_front();
+    assert_eq!(course.reply(ME, 2, 0, 0, b""), Err("L1"));
+}
+
+#[test]
+fn a_local_session_is_known_at_home_only_and_may_be_gone_elsewhere() {
+    let elsewhere = ServerId(2);
+    let mut course = local_course(false);
+    assert_eq!(course.greet(ME, 77), Ok(()));
+    course.meets(elsewhere, OTHER, MINE, None);
+    assert_eq!(course.clone().welcome(OTHER, None), Err("N9"));
+    let gone = Received::Session(ConnectResponse::gone(None));
+    assert_eq!(course.receive(OTHER, &gone), Ok(()));
+    course.meets(SERVER, ClientId(9), MINE, None);
+    assert_eq!(course.welcome(ClientId(9), None), Ok(()));
+}
+
+#[test]
+fn a_local_session_that_may_not_become_global_is_refused_its_nodes() {
+    let mut course = local_course(false);
+    assert_eq!(course.greet(ME, 77), Ok(()));
+    course.send(ME, 1, OpCode::Create, &create("/e", 1));
+    let code = ErrorCode::EphemeralOnLocalSession.code();
+    assert_eq!(course.clone().upgrade(), Err("N2"));
+    let owned = course.clone().commit_as(ME, 1, OpCode::Create, &create("/e", 1), |transaction| {
+        transaction.change = Change::Error(ErrorCode::NoNode.code());
+    });
+    assert_eq!(owned, Err("B16"));
+    assert_eq!(course.commit(ME, 1, OpCode::Create, &create("/e", 1)), Ok(()));
+    assert_eq!(course.reply(ME, 1, 1, code, b""), Ok(()));
+}
+
+#[test]
+fn a_server_that_only_reads_says_so_to_those_who_asked_and_does_nothing_more() {
+    let mut course = local_course(true);
+    course.meets(SERVER, OTHER, SessionId(0), Some(false));
+    assert_eq!(course.welcome(OTHER, Some(true)), Err("L1"), "nobody asked for that");
+    let mut course = local_course(true);
+    course.meets(SERVER, ME, SessionId(0), Some(true));
+    assert_eq!(course.welcome(ME, Some(true)), Ok(()));
+    let refused = ErrorCode::NotReadOnly.code();
+    for op in [OpCode::SetData, OpCode::Sync, OpCode::Multi] {
+        course.send(ME, 1, op, b"");
+        assert_eq!(course.clone().reply(ME, 1, 0, 0, b""), Err("L9"));
+        assert_eq!(course.reply(ME, 1, 0, refused, b""), Ok(()));
+    }
+    let read = jute::encode(&("/nowhere", false));
+    course.send(ME, 2, OpCode::Exists, &read);
+    assert_eq!(course.clone().reply(ME, 2, 0, refused, b""), Err("L2"));
+    assert_eq!(course.reply(ME, 2, 0, ErrorCode::NoNode.code(), b""), Ok(()));
+    course.send(ME, 3, OpCode::Create, &create("/a", 0));
+    assert_eq!(course.commit(ME, 3, OpCode::Create, &create("/a", 0)), Err("L9"));
+}
+
+#[test]
+fn only_a_server_that_only_reads_and_keeps_no_sessions_turns_away() {
+    let refuse = |change: fn(&mut ServiceSettings), read_only| {
+        let mut settings = ServiceSettings::new(Duration::from_millis(2_000));
+        settings.read_only_mode = true;
+        change(&mut settings);
+        let mut course = Course { ledger: Ledger::default(), model: Model::new(settings), counter: 0 };
+        course.meets(SERVER, ME, SessionId(0), Some(read_only));
+        let header = ReplyHeader { xid: 0, zxid: 0, err: ErrorCode::NotReadOnly.code() };
+        course.receive(ME, &Received::TurnedAway(header))
+    };
+    assert_eq!(refuse(|_| (), true), Ok(()));
+    assert_eq!(refuse(|_| (), false), Err("L1"));
+    assert_eq!(refuse(|settings| settings.local_sessions = true, true), Err("L1"));
+    assert_eq!(refuse(|settings| settings.read_only_mode = false, true), Err("L1"));
 }

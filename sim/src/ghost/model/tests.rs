@@ -36,7 +36,8 @@ impl Course {
         self.counter += 1;
         let (zxid, time) = (self.zxid(), i64::from(self.counter) * 10);
         let identities = &self.identities;
-        let executed = self.model.execute(&Request { session: SESSION, identities, op, body, zxid, time });
+        let executed =
+            self.model.execute(&Request { session: SESSION, local: false, identities, op, body, zxid, time });
         let (code, body) = executed.answer.clone();
         let change = executed.change.clone();
         self.model.commit(executed);

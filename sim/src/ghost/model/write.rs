@@ -20,6 +20,8 @@ const SYSTEM: [&str; 4] = ["/", "/zookeeper", "/zookeeper/quota", "/zookeeper/co
 pub struct Request<'a> {
     /// Who asks; of createSession whom it creates.
     pub session: SessionId,
+    /// The session is known to one server alone, which lets it ask.
+    pub local: bool,
     /// Who they are.
     pub identities: &'a [Id],
     /// What they ask.
@@ -62,7 +64,7 @@ impl Model {
         let mut draft = Draft::new(self, request.zxid, request.time);
         let (change, answer) = match request.op {
             OpCode::CreateSession => self.create_session(request.body),
-            _ if !self.is_alive(request.session) && request.session.0 != 0 => {
+            _ if !self.is_alive(request.session) && request.session.0 != 0 && !request.local => {
                 refused(ErrorCode::SessionExpired)
             }
             OpCode::CloseSession => close_session(&mut draft, request.session),
@@ -301,6 +303,7 @@ impl Draft<'_> {
         if mode.ttl {
             demand((1..=TTL_MAX).contains(&ttl), ErrorCode::BadArguments)?;
         }
+        demand(!mode.ephemeral || !request.local, ErrorCode::EphemeralOnLocalSession)?;
         let mut path = create.path;
         demand(path != jute::NULL, ErrorCode::MarshallingError)?;
         demand(path.contains('/') && !path.contains('\0'), ErrorCode::BadArguments)?;

@@ -75,6 +75,7 @@ impl Stage for Toy {
             round: 0,
             vote: None,
             serving: leads,
+            read_only: false,
             waiting: 0,
             links: 0,
         })
