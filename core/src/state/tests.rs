@@ -407,9 +407,9 @@ fn a_state_is_loaded_from_its_sessions_and_nodes() {
         loader.session(session, timeout);
     }
     for (path, node) in state.nodes() {
-        loader.node(&path, node.data(), node.acl(), *node.stored()).unwrap();
+        loader.node(&path, node.data(), Some(node.acl()), *node.stored()).unwrap();
     }
-    let loaded = loader.finish().unwrap();
+    let (loaded, _) = loader.finish().unwrap().finish(Zxid(6));
     assert!(loaded.is_consistent());
     assert_eq!(loaded.digest(), state.digest());
     assert_eq!(loaded.quota_above("/a/e"), state.quota_above("/a/e"));
@@ -424,15 +424,15 @@ fn a_state_is_loaded_from_its_sessions_and_nodes() {
 fn nodes_that_are_no_tree_are_not_loaded() {
     let stat = StoredStat::default;
     let mut loader = StateLoader::default();
-    assert!(loader.node("/a", None, &acl(31), stat()).is_err(), "the root comes first");
+    assert!(loader.node("/a", None, Some(&acl(31)), stat()).is_err(), "the root comes first");
     assert!(StateLoader::default().finish().is_err());
-    loader.node("/", None, &acl(31), stat()).unwrap();
+    loader.node("/", None, Some(&acl(31)), stat()).unwrap();
     for path in ["/", "", "a", "/b/c", "/a/", "//a"] {
-        assert!(loader.node(path, None, &acl(31), stat()).is_err(), "{path:?}");
+        assert!(loader.node(path, None, Some(&acl(31)), stat()).is_err(), "{path:?}");
     }
-    loader.node("/a", None, &acl(31), stat()).unwrap();
-    assert!(loader.node("/a", None, &acl(31), stat()).is_err(), "twice");
-    let state = loader.finish().unwrap();
+    loader.node("/a", None, Some(&acl(31)), stat()).unwrap();
+    assert!(loader.node("/a", None, Some(&acl(31)), stat()).is_err(), "twice");
+    let state = loader.finish().unwrap().into_state();
     assert!(state.is_consistent());
     assert_eq!(state.node("/zookeeper/config").unwrap().acl(), acl(1), "system nodes are added");
 }

@@ -64,6 +64,8 @@ struct Broadcast {
     questions: VecDeque<Question>,
     /// When to look for containers and nodes past their time.
     next_sweep: Instant,
+    /// Sessions that it ended because nobody had heard of them.
+    expired: u64,
 }
 
 impl Leader {
@@ -126,6 +128,10 @@ impl Leader {
             synced_followers,
             synced_observers,
             pending_syncs: self.questions(),
+            expired_sessions: match &self.stage {
+                Stage::Broadcast(broadcast) => broadcast.expired,
+                _ => 0,
+            },
         }
     }
 

@@ -74,6 +74,7 @@ impl Leader {
             sessions: early.unwrap_or_else(|| new_sessions(server)),
             questions: VecDeque::new(),
             next_sweep: now + Duration::from_millis(server.config.service.sweep_interval),
+            expired: 0,
         });
         self.enter(server, Stage::Broadcast(broadcast));
         let peers: Vec<ServerId> = self.learners.keys().copied().collect();
