@@ -249,7 +249,7 @@ fn a_kill_comes_with_the_command_that_replays_it() {
     let replay = "zabrus-sim -- replay --seed 3 --mutant M65";
     assert!(text.contains(&format!("cargo run --release --features mutants --bin {replay}")), "{text}");
     assert_eq!(command(&fake, "replay --seed 3 --mutant M65").0, VIOLATION);
-    assert_eq!(command(&fake, "replay --seed 3 --mutant M99").0, USAGE);
+    assert_eq!(command(&fake, "replay --seed 3 --mutant M999").0, USAGE);
 }
 
 #[test]
