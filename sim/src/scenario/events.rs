@@ -288,6 +288,7 @@ mod tests {
             Event::Committed { upto: at },
             Event::Delivered { upto: at },
             Event::CommitAheadOfDisk { zxid },
+            Event::ReadOnly { applied: zxid },
             Event::Left { role: Role::Leading, why: Departure::QuorumLost },
             Event::DiskFailed { reason: String::new() },
         ]
