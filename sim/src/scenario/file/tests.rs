@@ -117,7 +117,7 @@ fn groups_and_weights_that_make_no_sense_are_refused() {
 #[test]
 #[cfg(feature = "mutants")]
 fn a_mutant_that_does_not_exist_is_pointed_at() {
-    let (line, column, message) = complaint("\"M02\"", "\"M99\"");
+    let (line, column, message) = complaint("\"M02\"", "\"M999\"");
     assert_eq!((line, column), (9, 17), "{message}");
 }
 
