@@ -88,6 +88,10 @@ pub(super) fn status(file: &Path) -> Done {
         }
         None => {
             println!("Error contacting service. It is probably not running.");
+            if !answer.is_empty() {
+                // It runs, and says itself what it lacks: a quorum, or a word in the whitelist.
+                eprintln!("The server answers: {}", answer.trim_end());
+            }
             Err(ExitCode::FAILURE)
         }
     }
@@ -135,8 +139,11 @@ fn launch(file: &Path, settings: &Settings, pid_file: &Path) -> Result<(), Strin
             command.process_group(0).stdin(Stdio::null()).stdout(out).stderr(errors).spawn()
         })
         .map_err(|error| error.to_string())?;
-    fs::write(pid_file, child.id().to_string())
-        .map_err(|error| format!("{}: {error}", pid_file.display()))?;
+    if let Err(error) = fs::write(pid_file, child.id().to_string()) {
+        // Nobody could stop it.
+        let _ = child.kill().and_then(|()| child.wait());
+        return Err(format!("{}: {error}", pid_file.display()));
+    }
     let mut ended = false;
     let answers = within_patience(|| {
         ended = child.try_wait().is_ok_and(|status| status.is_some());

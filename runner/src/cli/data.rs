@@ -8,7 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::{Done, load};
 use crate::data::dump::{Dump, DumpError};
-use crate::data::ours::{self, Place};
+use crate::data::ours::{self, Backup, Place};
 use crate::data::{DataError, Image, apache, verify};
 use crate::disk::only_apache;
 use crate::zoo_cfg::Settings;
@@ -138,8 +138,10 @@ pub(super) fn run(verb: Verb) -> Done {
             Ok(())
         }
         Verb::Backup(save) => {
-            let file = done(ours::back_up(&saved(&save)?, &save.to))?;
-            println!("Written to {}.", file.display());
+            match done(ours::back_up(&saved(&save)?, &save.to))? {
+                Backup::Written(file) => println!("Written to {}.", file.display()),
+                Backup::There(file) => println!("Nothing new: {} holds all of it.", file.display()),
+            }
             Ok(())
         }
         Verb::Restore(Restore { from, to }) => {

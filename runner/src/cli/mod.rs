@@ -8,10 +8,15 @@ mod four_letter;
 mod serve;
 mod shell;
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::{Args, Parser, Subcommand};
+use signal_hook::consts::SIGPIPE;
+use signal_hook::flag::register_conditional_default;
 
 use crate::zoo_cfg::{self, Settings, Severity};
 
@@ -110,7 +115,12 @@ struct Ensemble {
 
 /// Everything from the arguments to the exit code.
 pub(crate) fn main() -> ExitCode {
-    let done = match Cli::parse().verb {
+    let verb = Cli::parse().verb;
+    if !matches!(verb, Verb::StartForeground(_)) {
+        // Whoever reads may have seen enough, as with `head`.
+        let _ = register_conditional_default(SIGPIPE, Arc::new(AtomicBool::new(true)));
+    }
+    let done = match verb {
         Verb::Start(file) => control::start(&file.path()),
         Verb::StartForeground(foreground) => {
             serve::serve(&foreground.file.path(), foreground.json, foreground.with_parent)
@@ -148,7 +158,8 @@ fn load(file: &Path) -> Result<Settings, ExitCode> {
         ExitCode::from(2)
     })?;
     for remark in reading.remarks.iter().filter(|remark| remark.severity > Severity::Note) {
-        eprintln!("{}", check::sentence(file, remark));
+        // A server starts although nobody can be warned.
+        let _ = writeln!(io::stderr(), "{}", check::sentence(file, remark));
     }
     reading.settings.ok_or(ExitCode::from(2))
 }

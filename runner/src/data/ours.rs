@@ -59,6 +59,14 @@ impl Place {
     }
 }
 
+/// A backup that was asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Backup {
+    Written(PathBuf),
+    /// An earlier one holds the same.
+    There(PathBuf),
+}
+
 /// What recovery would find, at one moment. The server may run.
 pub(crate) fn look(place: &Place) -> Result<(Contents, Recovered), DataError> {
     let list = || Contents::of(&place.data, &place.log).map_err(|error| DataError::new(&place.data, error));
@@ -166,11 +174,17 @@ pub(crate) fn write(image: &Image, place: &Place) -> Result<PathBuf, DataError> 
     Ok(target(data))
 }
 
-/// Writes everything into one file, which must not be there. Below a directory it gets a name of its own.
-pub(crate) fn back_up(image: &Image, to: &Path) -> Result<PathBuf, DataError> {
+/// Writes everything into one file, which must not be there. Below a directory it gets a name of its own,
+/// and may be there if it holds the same: nothing was written since, and cron needs no failure.
+pub(crate) fn back_up(image: &Image, to: &Path) -> Result<Backup, DataError> {
     let zxid = image.position.zxid;
     let file = if to.is_dir() { to.join(format!("zabrus-backup.{:016x}", zxid.0)) } else { to.into() };
     if file.exists() {
+        let holds_it =
+            |there: Image| (there.position, there.state.digest()) == (image.position, image.state.digest());
+        if to.is_dir() && open_backup(&file).is_ok_and(holds_it) {
+            return Ok(Backup::There(file));
+        }
         return Err(DataError::new(&file, "there is such a file already"));
     }
     let mut unfinished = file.clone().into_os_string();
@@ -188,7 +202,7 @@ pub(crate) fn back_up(image: &Image, to: &Path) -> Result<PathBuf, DataError> {
         .at(&unfinished)?;
     }
     publish(&unfinished, &file)?;
-    Ok(file)
+    Ok(Backup::Written(file))
 }
 
 fn write_at(file: &File, offset: u64, bytes: &Bytes) -> io::Result<()> {

@@ -2,7 +2,7 @@ use tempfile::TempDir;
 use zabrus_core::ServerId;
 use zabrus_core::storage::{FileName, FileOperation};
 
-use super::ours::{Place, back_up, open_backup, read, write};
+use super::ours::{Backup, Place, back_up, open_backup, read, write};
 use super::verify::verify;
 use super::*;
 use crate::disk::DataDirectory;
@@ -83,8 +83,10 @@ fn the_log_goes_into_its_own_directory_if_there_is_one() {
 #[test]
 fn a_backup_is_restored() {
     let (folder, place, image) = imported();
-    let backup = back_up(&read(&place, false).expect("it is whole"), folder.path()).expect("written");
-    assert_eq!(backup.file_name().expect("a name"), "zabrus-backup.000000020000002d");
+    let saved = read(&place, false).expect("it is whole");
+    let backup = folder.path().join("zabrus-backup.000000020000002d");
+    assert_eq!(back_up(&saved, folder.path()).expect("written"), Backup::Written(backup.clone()));
+    assert_eq!(back_up(&saved, folder.path()).expect("there"), Backup::There(backup.clone()));
     assert!(back_up(&image, &backup).is_err(), "nothing is overwritten");
     let restored = open_backup(&backup).expect("a backup");
     equal(&restored, &image);
@@ -95,6 +97,7 @@ fn a_backup_is_restored() {
     damage(&backup);
     let refused = open_backup(&backup).expect_err("it is damaged").to_string();
     assert!(refused.contains("no backup, or damaged"), "{refused}");
+    assert!(back_up(&saved, folder.path()).is_err(), "a damaged one does not hold the same");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -58,6 +59,26 @@ fn a_second_server_on_the_same_data_refuses_to_start() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("another server uses this directory"), "{text}");
     assert_eq!(server.mode().as_deref(), Some("standalone"), "the first one does not mind");
+}
+
+#[test]
+fn a_server_whose_log_and_warnings_cannot_be_written_serves() {
+    let mut cluster = Cluster::new(1, 0);
+    cluster.configure("noSuchKey=1\n");
+    cluster.servers[0].start_limited("exec >/dev/full 2>&1");
+    assert_eq!(wait_for("a mode", || cluster.servers[0].mode()), "standalone");
+}
+
+#[test]
+fn a_verb_whose_output_nobody_reads_ends_quietly() {
+    let cluster = Cluster::new(1, 0);
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = Command::new(ZABRUS);
+    command.arg("check-config").arg(&cluster.servers[0].zoo_cfg).stdout(writer).stderr(Stdio::piped());
+    let output = command.output().expect("a process");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(output.status.signal(), Some(Signal::PIPE.as_raw()));
 }
 
 #[test]
