@@ -211,7 +211,7 @@ impl Node {
                     }
                     Notice::Question(topic, reply) => asked.push((topic, reply)),
                     Notice::Answer(client, text) => {
-                        self.clients.answer(client, &text);
+                        self.clients.answer(client, &text, now);
                         self.writing = false;
                     }
                     Notice::Stop => {
@@ -267,7 +267,7 @@ impl Node {
         let mut closed = BTreeSet::new();
         for input in inputs.drain(..) {
             let Life::Running { replica, .. } = &mut self.life else {
-                refuse(&mut self.clients, &input);
+                refuse(&mut self.clients, &input, self.clock.monotonic());
                 continue;
             };
             // Frames that came together with the one for which their connection was closed.
@@ -304,7 +304,7 @@ impl Node {
                     self.clients.send(client, &bytes, now.monotonic)
                 }
                 Some(Output::ClientClose { client }) => {
-                    self.clients.close(client);
+                    self.clients.close(client, now.monotonic);
                     closed.push(client);
                 }
                 Some(Output::ClientPause { client }) => self.clients.pause(client, true),
@@ -326,7 +326,7 @@ impl Node {
         }
         tracing::error!("this server stops serving, and tries again in {}: {reason}", self.rest);
         self.peers.suspend();
-        self.clients.close_all();
+        self.clients.close_all(now);
         disk.abandon().forget_cached();
         self.life = Life::Resting { until: now + self.rest };
         self.rest = self.rest.times(2).min(LONGEST_REST);
@@ -422,8 +422,8 @@ fn start_writer(notices: Notices) -> io::Result<Sender<(ClientId, Word, Box<Fact
 }
 
 /// Without a replica nobody is served.
-fn refuse(clients: &mut Clients, input: &Input) {
+fn refuse(clients: &mut Clients, input: &Input, now: Instant) {
     if let Input::ClientFrame { client, .. } = input {
-        clients.close(*client);
+        clients.close(*client, now);
     }
 }

@@ -40,6 +40,10 @@ const SILENCE: Duration = Duration::from_seconds(10);
 /// reset it, and the client would lose the last bytes.
 const FAREWELL: Duration = Duration::from_seconds(2);
 
+/// How long a client whose connection is closed by us may take to read what was sent before. One that
+/// never reads would keep its place and its megabytes for ever.
+const LAST_WORDS: Duration = Duration::from_seconds(10);
+
 /// All clients.
 #[derive(Debug)]
 pub(crate) struct Clients {
@@ -296,27 +300,28 @@ impl Clients {
     }
 
     /// Answers a four-letter word, and closes the connection.
-    pub(crate) fn answer(&mut self, client: ClientId, text: &str) {
+    pub(crate) fn answer(&mut self, client: ClientId, text: &str, now: Instant) {
         if let Some(connection) = self.connections.get_mut(&client.0) {
             connection.channel.send(text.as_bytes());
             self.figures.sent += 1;
-            self.close(client);
+            self.close(client, now);
         }
     }
 
     /// Closes a connection after everything that was sent on it.
-    pub(crate) fn close(&mut self, client: ClientId) {
+    pub(crate) fn close(&mut self, client: ClientId, now: Instant) {
         if let Some(connection) = self.connections.get_mut(&client.0) {
             connection.stage = Stage::Closing;
+            self.deadlines.insert((now + LAST_WORDS, client.0));
             self.unflushed.insert(client.0);
         }
     }
 
     /// Nobody serves any more: closes everything.
-    pub(crate) fn close_all(&mut self) {
+    pub(crate) fn close_all(&mut self, now: Instant) {
         let talking = |connection: &&u64| self.connections[*connection].stage == Stage::Talking;
         for number in self.connections.keys().filter(talking).copied().collect::<Vec<_>>() {
-            self.close(ClientId(number));
+            self.close(ClientId(number), now);
         }
     }
 

@@ -124,7 +124,7 @@ fn a_word_is_recognized_however_it_arrives_and_the_answer_ends_the_connection() 
         }
         let (client, word) = door.turn_until(|door| door.questions.pop_front());
         assert_eq!(word, Word::Known("ruok"));
-        door.clients.answer(client, "imok");
+        door.clients.answer(client, "imok", door.clock.monotonic());
         assert_eq!(door.read_to_end(&stream), b"imok");
     }
     assert_eq!(door.inputs, [], "the core does not hear of words");
@@ -137,7 +137,7 @@ fn a_word_whose_sender_has_finished_sending_is_answered() {
     stream.write_all(b"srvr").expect("sent");
     stream.shutdown(Shutdown::Write).expect("open");
     let (client, _) = door.turn_until(|door| door.questions.pop_front());
-    door.clients.answer(client, "Mode");
+    door.clients.answer(client, "Mode", door.clock.monotonic());
     assert_eq!(door.read_to_end(&stream), b"Mode");
     door.turn_until(|door| (door.clients.open() == 0).then_some(()));
 }
@@ -207,12 +207,32 @@ fn what_was_sent_before_a_close_arrives() {
     door.turn_until(|door| (!door.inputs.is_empty()).then_some(()));
     let big = vec![7; 4 << 20];
     door.clients.send(ClientId(1), &big, door.clock.monotonic());
-    door.clients.close(ClientId(1));
+    door.clients.close(ClientId(1), door.clock.monotonic());
     let received = door.read_to_end(&stream);
     assert!(received.ends_with(&big));
     drop(stream);
     door.turn_until(|door| (door.clients.open() == 0).then_some(()));
     assert_eq!(door.inputs, [connected(1), frame(1, b"a")], "the core closed it, and needs not be told");
+}
+
+#[test]
+fn a_closed_client_that_never_reads_keeps_its_place_and_its_megabytes_for_a_while_only() {
+    let mut door = Door::open("");
+    let mut stream = door.knock();
+    stream.write_all(b"\0\0\0\x01a").expect("sent");
+    door.turn_until(|door| (!door.inputs.is_empty()).then_some(()));
+    // The time to say something at first is over long ago.
+    let later = door.clock.monotonic() + SILENCE;
+    door.clients.advance(door.poll.registry(), later, &mut door.inputs);
+    door.clients.send(ClientId(1), &vec![7; 32 << 20], later);
+    door.clients.close(ClientId(1), later);
+    for _ in 0..20 {
+        door.turn();
+    }
+    assert_eq!(door.clients.open(), 1, "it may still read");
+    assert_eq!(door.clients.deadline(), later + LAST_WORDS);
+    door.clients.advance(door.poll.registry(), later + LAST_WORDS, &mut door.inputs);
+    assert_eq!(door.clients.open(), 0);
 }
 
 #[test]

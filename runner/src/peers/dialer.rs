@@ -76,9 +76,8 @@ fn dial(hello: &Hello, address: SocketAddr, timeout: Duration) -> io::Result<(Tc
     let mut stream = TcpStream::connect_timeout(&address, timeout)?;
     stream.set_read_timeout(Some(timeout))?;
     stream.set_write_timeout(Some(timeout))?;
-    stream.write_all(&hello.encode())?;
     let mut answer = [0; LENGTH];
-    stream.read_exact(&mut answer)?;
+    stream.write_all(&hello.encode()).and_then(|()| stream.read_exact(&mut answer)).map_err(hung_up)?;
     let no_server = || io::Error::new(ErrorKind::InvalidData, "whoever answers is no zabrus server");
     let answer = Hello::decode(&answer).ok_or_else(no_server)?;
     let is_right = answer.sender == hello.receiver && answer.ensemble == hello.ensemble;
@@ -88,4 +87,15 @@ fn dial(hello: &Hello, address: SocketAddr, timeout: Duration) -> io::Result<(Tc
     };
     stream.set_nonblocking(true)?;
     Ok((stream, verdict))
+}
+
+/// However the end of the connection looks: the operator is told once, and not at every attempt.
+fn hung_up(error: io::Error) -> io::Error {
+    match error.kind() {
+        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => io::Error::new(
+            error.kind(),
+            "it hangs up before it greets, as a server does that cannot use its disk: see its log",
+        ),
+        _ => error,
+    }
 }

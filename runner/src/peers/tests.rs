@@ -172,6 +172,9 @@ fn a_server_without_a_replica_has_no_links() {
         ends.iter_mut().for_each(End::turn);
     }
     assert_eq!(ends[0].connection(2), None);
+    let problem = |end: &End| end.peers.peers[&ServerId(2)].problem.clone();
+    turn_until(&mut ends, |ends| !problem(&ends[0]).is_empty());
+    assert!(problem(&ends[0]).contains("hangs up before it greets"), "{}", problem(&ends[0]));
     let now = ends[1].clock.monotonic();
     ends[1].inputs.clear();
     ends[1].peers.resume(now);
