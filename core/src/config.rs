@@ -144,8 +144,14 @@ pub struct ServiceSettings {
     /// A read is answered only when a quorum confirmed, after it arrived, that nothing newer was
     /// committed: linearizable, beyond ZooKeeper.
     pub linearizable_reads: bool,
-    /// What `/zookeeper/config` says (client.md section 16).
+    /// What `/zookeeper/config` says until a reconfig was applied (client.md section 16); empty for a
+    /// server alone.
     pub ensemble_text: String,
+    /// Clients may change the ensemble (`reconfigEnabled`). Then its members are those of the last
+    /// reconfig that was applied, once there was one, and [`Config::ensemble`] is where this server starts.
+    pub reconfig_enabled: bool,
+    /// One voter alone is no ensemble, so reconfig leaves at least two (`standaloneEnabled`).
+    pub standalone_enabled: bool,
 }
 
 impl ServiceSettings {
@@ -170,6 +176,8 @@ impl ServiceSettings {
             sweeps_per_minute: 10_000,
             linearizable_reads: false,
             ensemble_text: String::new(),
+            reconfig_enabled: false,
+            standalone_enabled: true,
         }
     }
 }

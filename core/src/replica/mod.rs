@@ -34,6 +34,7 @@ use crate::identity::{Bytes, ServerId, Zxid};
 use crate::io::{ClientId, Command, ConnectionId, Input, Output};
 use crate::message::{Frame, LinkIncarnation, SenderState};
 use crate::mutated;
+use crate::quorum::Ensemble;
 use crate::state::State as ServiceState;
 use crate::storage::{Epochs, Recovered, Standing, Storage, StorageEvent};
 use crate::time::{Duration, Instant, Now};
@@ -178,6 +179,12 @@ impl Replica {
         &self.server.state
     }
 
+    /// The members as this server counts them, for checkers and for the operator's words.
+    #[must_use]
+    pub fn ensemble(&self) -> &Ensemble {
+        &self.server.config.ensemble
+    }
+
     /// The clients, for checkers and for the operator's words.
     #[must_use]
     pub fn clients(&self) -> &Clients {
@@ -230,6 +237,8 @@ impl Replica {
                 self.on_election(output);
             } else if let Some(ask) = self.server.clients.next_ask() {
                 self.carry(ask);
+            } else if core::mem::take(&mut self.server.members_changed) {
+                self.on_members();
             } else if self.server.deliver() {
                 self.delivered();
             } else if !self.look_when_settled() {
@@ -247,6 +256,22 @@ impl Replica {
                 self.server.outputs.push_back(Output::Disk(operation));
             }
         }
+    }
+
+    /// The members are others from now on.
+    fn on_members(&mut self) {
+        let ensemble = &self.server.config.ensemble;
+        self.election.reconfigure(ensemble);
+        let is_member = ensemble.members.contains_key(&self.server.id());
+        let step = match &mut self.role {
+            State::Learning(_) if !is_member => Err(Departure::Removed),
+            State::Leading(leader) => {
+                leader.drop_strangers(&mut self.server);
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        self.or_leave(step);
     }
 
     fn delivered(&mut self) {
