@@ -374,7 +374,7 @@ fn an_observer_joins_and_leaves_while_the_others_serve() {
     assert!(world.create(4, 1).unwrap().is_ok());
     assert!((1..=4).all(|id| world.members(id) == [1, 2, 3, 4]));
     world.assert_equal();
-    world.reconfigure(4, "", "4");
+    world.reconfigure(3, "", "4");
     world.seconds(1);
     assert!((1..=4).all(|id| world.members(id) == [1, 2, 3]), "it was told");
     assert!(!world.clients.contains_key(&ServerId(4)), "its clients go elsewhere");

@@ -5,7 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 use zabrus_core::config::{Config, ElectionAlgorithm, ServiceSettings};
-use zabrus_core::quorum::Ensemble;
+use zabrus_core::membership::{Membership, parse_line};
+use zabrus_core::quorum::{Ensemble, Member, MemberKind};
 use zabrus_core::{Duration, ServerId};
 
 use crate::clients::recipes::Recipe;
@@ -94,6 +95,8 @@ pub struct ServiceChoices {
     pub container_never_used: i64,
     /// [`ServiceSettings::linearizable_reads`].
     pub linearizable_reads: bool,
+    /// [`ServiceSettings::reconfig_enabled`], for everybody.
+    pub reconfig: bool,
 }
 
 impl Default for ServiceChoices {
@@ -105,6 +108,7 @@ impl Default for ServiceChoices {
             sweep_interval: 60_000,
             container_never_used: 0,
             linearizable_reads: false,
+            reconfig: false,
         }
     }
 }
@@ -112,7 +116,7 @@ impl Default for ServiceChoices {
 impl ServiceChoices {
     fn settings(&self, tick_time: Duration) -> ServiceSettings {
         let Self { outstanding_limit, extended_types, enforce_quota, .. } = *self;
-        let Self { sweep_interval, container_never_used, linearizable_reads, .. } = *self;
+        let Self { sweep_interval, container_never_used, linearizable_reads, reconfig, .. } = *self;
         ServiceSettings {
             outstanding_limit,
             extended_types,
@@ -120,6 +124,8 @@ impl ServiceChoices {
             sweep_interval,
             container_never_used,
             linearizable_reads,
+            reconfig_enabled: reconfig,
+            skip_acl: reconfig,
             ..ServiceSettings::new(tick_time)
         }
     }
@@ -244,6 +250,8 @@ pub struct LoadSettings {
     pub acl_percent: u32,
     /// Quotas are set.
     pub quotas: bool,
+    /// Observers that clients take out of the ensemble and put back, while there are faults.
+    pub movable: Vec<u64>,
     /// Times to live.
     pub ttl_millis: (u64, u64),
     /// The recipe that further clients play.
@@ -351,6 +359,7 @@ impl Default for LoadSettings {
             multi_percent: 10,
             acl_percent: 5,
             quotas: false,
+            movable: Vec::new(),
             ttl_millis: (1_000, 5_000),
             recipe: None,
             players: 3,
@@ -365,6 +374,10 @@ impl Settings {
     /// it, if `empty_is_expected`.
     #[must_use]
     pub fn config(&self, id: ServerId, empty_is_expected: bool) -> Config {
+        let mut service = self.service.settings(self.tick_time);
+        if self.service.reconfig {
+            service.ensemble_text = self.members();
+        }
         Config {
             election: self.election,
             tick_time: self.tick_time,
@@ -378,11 +391,29 @@ impl Settings {
             chunk_bytes: self.chunk_bytes,
             counter_limit: self.counter_limit,
             link_checks: self.link_checks,
-            service: self.service.settings(self.tick_time),
+            service,
             empty_is_expected,
             ..Config::new(id, self.ensemble.clone())
         }
     }
+
+    /// What `/zookeeper/config` says at first.
+    fn members(&self) -> String {
+        let line = |(id, member): (&ServerId, &Member)| {
+            let line = member_line(id.0, member.kind == MemberKind::Observer);
+            let (_, place) = line.split_once('=').expect("a line");
+            (*id, parse_line(place).expect("a line"))
+        };
+        let servers = self.ensemble.members.iter().map(line).collect();
+        Membership { ensemble: self.ensemble.clone(), servers }.text()
+    }
+}
+
+/// Where server `id` is: somewhere of its own.
+#[must_use]
+pub fn member_line(id: u64, observer: bool) -> String {
+    let kind = if observer { "observer" } else { "participant" };
+    format!("server.{id}=s{id}:1:2:{kind};0.0.0.0:3")
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub fn draw(seed: u64) -> Settings {
     let liveness_expected = link_checks && election != ElectionAlgorithm::External && !random.chance(80);
     let faults = faults(random, &ensemble);
     let service = service(random, tick_time);
-    Settings {
+    movable(seed, Settings {
         election,
         tick_time,
         init_limit,
@@ -60,7 +60,26 @@ pub fn draw(seed: u64) -> Settings {
         settle: (tick_time.times(u64::from(3 * init_limit)) + Duration::from_seconds(15)).times(2),
         liveness_expected,
         ensemble,
+    })
+}
+
+/// In some worlds observers come and go. A stream of its own leaves all other draws alone.
+fn movable(seed: u64, settings: Settings) -> Settings {
+    let mut random = Random::stream(seed, "movable");
+    if !random.chance(200) {
+        return settings;
     }
+    let mut settings = settings;
+    let members = &mut settings.ensemble.members;
+    let observers = |(id, member): (&ServerId, &Member)| (member.kind == MemberKind::Observer).then_some(id.0);
+    if members.len() < 7 && members.iter().find_map(observers).is_none() {
+        let next = members.keys().next_back().map_or(1, |last| last.0 + 1);
+        members.insert(ServerId(next), Member { kind: MemberKind::Observer, group: 0, weight: 1 });
+    }
+    // Of a whole ensemble with groups nobody asks for another.
+    settings.load.movable = members.iter().filter_map(observers).chain([99]).collect();
+    settings.service.reconfig = true;
+    settings
 }
 
 /// Mostly three voters and nothing else, as most people run it.

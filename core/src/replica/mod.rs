@@ -78,10 +78,14 @@ impl Replica {
     /// A server at its start, with what [`crate::storage::recover`] found on its disk. `seed` is
     /// all the entropy that it ever has.
     #[must_use]
-    pub fn new(config: Config, mut recovered: Recovered, seed: [u8; 32], now: Now) -> Self {
+    pub fn new(mut config: Config, mut recovered: Recovered, seed: [u8; 32], now: Now) -> Self {
         let mut random = ChaCha8Rng::from_seed(seed);
         let incarnation = random.next_u64();
         let storage = Storage::new(&config, &mut recovered, incarnation);
+        // It is the zxid of a reconfig that this server applied, or its data are not those of then.
+        if config.ensemble.version > storage.last().zxid.0 {
+            config.ensemble.version = 0;
+        }
         let election = Election::new(&config);
         let mut server = Server::new(config, now, random, storage);
         let epochs = recovered.epochs;

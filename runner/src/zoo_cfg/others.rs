@@ -38,10 +38,6 @@ const OTHERS: &[(&str, Treatment)] = &[
     ("connectToLearnerMasterLimit", Ignored("initLimit bounds connecting too")),
     ("connection_throttle_", NotYet("new sessions are not throttled")),
     ("digest.enabled", Ignored("the digests of all servers are always compared")),
-    (
-        "dynamicConfigFile",
-        Refused("the list of servers must stand in zoo.cfg; there is no reconfiguration yet"),
-    ),
     ("electionPortBindRetry", Ignored("a port that cannot be bound ends the start")),
     ("enableEagerACLCheck", Ignored("only the leader checks permissions, once")),
     ("fastleader.", Ignored("the silence between two votes is bounded by itself")),
@@ -69,7 +65,6 @@ const OTHERS: &[(&str, Treatment)] = &[
     ("portUnification", RefusedIfOn("there is no TLS between servers yet")),
     ("quorum.auth.", RefusedIfOn("there is no SASL between servers yet")),
     ("readonlymode.enabled", NotYet("there is no read-only mode; a server without a quorum serves nobody")),
-    ("reconfigEnabled", NotYet("there is no reconfiguration yet; the servers of this file stay")),
     ("request_throttle_", NotYet("requests are not throttled")),
     (
         "secureClientPort",
@@ -129,7 +124,7 @@ mod tests {
         assert_eq!(judged("localSessionsEnabled", "TRUE"), Severity::Error);
         assert_eq!(judged("localSessionsEnabled", "false"), Severity::Note);
         assert_eq!(judged("quorum.auth.enableSasl", "true"), Severity::Error);
-        assert_eq!(judged("dynamicConfigFile", "zoo.cfg.dynamic"), Severity::Error);
+        assert_eq!(judged("oraclePath", "/oracle"), Severity::Error);
     }
 
     #[test]
