@@ -377,6 +377,7 @@ impl Settings {
         let mut service = self.service.settings(self.tick_time);
         if self.service.reconfig {
             service.ensemble_text = self.members();
+            service.standalone_enabled = self.ensemble.voters().count() > 1;
         }
         Config {
             election: self.election,

@@ -1,9 +1,9 @@
 //! Swarm testing: each seed draws its own world. A world in which some kinds of faults never
 //! happen reaches states that one with all of them does not.
 
-use zabrus_core::Duration;
 use zabrus_core::config::ElectionAlgorithm;
-use zabrus_core::quorum::{Ensemble, MemberKind};
+use zabrus_core::quorum::{Ensemble, Member, MemberKind};
+use zabrus_core::{Duration, ServerId};
 
 use crate::clients::recipes::Recipe;
 use crate::fault::FaultKind;
@@ -33,34 +33,37 @@ pub fn draw(seed: u64) -> Settings {
     let liveness_expected = link_checks && election != ElectionAlgorithm::External && !random.chance(80);
     let faults = faults(random, &ensemble);
     let service = service(random, tick_time);
-    movable(seed, Settings {
-        election,
-        tick_time,
-        init_limit,
-        sync_limit,
-        sync_window: *random.pick(&[2, 5, 10, 20, 50, 500]),
-        disk_sync_percent: *random.pick(&[0, 33, 33, 100, 400]),
-        snapshot_interval: *random.pick(&[5, 20, 50, 100, 200]),
-        segment_bytes: *random.pick(&[6 << 10, 8 << 10, 16 << 10, 64 << 10]),
-        preallocate_bytes: *random.pick(&[1 << 10, 4 << 10, 16 << 10]),
-        chunk_bytes: *random.pick(&[64, 512, 4 << 10]),
-        counter_limit: if random.chance(250) { 1 << random.range(4..=8) } else { u32::MAX },
-        load: particular(load(random, tick_time, &service), seed),
-        service,
-        link_checks,
-        network: network(random, link_checks),
-        disk: disk(random, liveness_expected),
-        clock: clock(random),
-        restart_micros: *random.pick(&[(1_000, 100_000), (100_000, 3_000_000)]),
-        start_all: random.chance(900),
-        faults,
-        fault_gap_micros: fault_gap(random, tick_time),
-        duration: tick_time.times(random.range(15..=30)),
-        // In its first half, with load, the ensemble must get well within the bound of V1.
-        settle: (tick_time.times(u64::from(3 * init_limit)) + Duration::from_seconds(15)).times(2),
-        liveness_expected,
-        ensemble,
-    })
+    movable(
+        seed,
+        Settings {
+            election,
+            tick_time,
+            init_limit,
+            sync_limit,
+            sync_window: *random.pick(&[2, 5, 10, 20, 50, 500]),
+            disk_sync_percent: *random.pick(&[0, 33, 33, 100, 400]),
+            snapshot_interval: *random.pick(&[5, 20, 50, 100, 200]),
+            segment_bytes: *random.pick(&[6 << 10, 8 << 10, 16 << 10, 64 << 10]),
+            preallocate_bytes: *random.pick(&[1 << 10, 4 << 10, 16 << 10]),
+            chunk_bytes: *random.pick(&[64, 512, 4 << 10]),
+            counter_limit: if random.chance(250) { 1 << random.range(4..=8) } else { u32::MAX },
+            load: particular(load(random, tick_time, &service), seed),
+            service,
+            link_checks,
+            network: network(random, link_checks),
+            disk: disk(random, liveness_expected),
+            clock: clock(random),
+            restart_micros: *random.pick(&[(1_000, 100_000), (100_000, 3_000_000)]),
+            start_all: random.chance(900),
+            faults,
+            fault_gap_micros: fault_gap(random, tick_time),
+            duration: tick_time.times(random.range(15..=30)),
+            // In its first half, with load, the ensemble must get well within the bound of V1.
+            settle: (tick_time.times(u64::from(3 * init_limit)) + Duration::from_seconds(15)).times(2),
+            liveness_expected,
+            ensemble,
+        },
+    )
 }
 
 /// In some worlds observers come and go. A stream of its own leaves all other draws alone.
@@ -71,7 +74,8 @@ fn movable(seed: u64, settings: Settings) -> Settings {
     }
     let mut settings = settings;
     let members = &mut settings.ensemble.members;
-    let observers = |(id, member): (&ServerId, &Member)| (member.kind == MemberKind::Observer).then_some(id.0);
+    let observers =
+        |(id, member): (&ServerId, &Member)| (member.kind == MemberKind::Observer).then_some(id.0);
     if members.len() < 7 && members.iter().find_map(observers).is_none() {
         let next = members.keys().next_back().map_or(1, |last| last.0 + 1);
         members.insert(ServerId(next), Member { kind: MemberKind::Observer, group: 0, weight: 1 });
@@ -179,6 +183,7 @@ fn service(random: &mut Random, tick_time: Duration) -> ServiceChoices {
         sweep_interval: tick_time.as_millis() * random.range(1..=4),
         container_never_used: *random.pick(&[0, 5_000]),
         linearizable_reads: random.chance(150),
+        reconfig: false,
     }
 }
 

@@ -23,7 +23,9 @@ impl Step<'_> {
         if request.version != -1 && request.version.cast_unsigned() != present.ensemble.version {
             return Err(ErrorCode::BadVersion);
         }
+        let is_own = self.request.session == SessionId::default();
         let next = match &request.members {
+            None if is_own => present.clone(),
             Some(all) => replaced(all)?,
             None => changed(&present, request)?,
         };
@@ -36,7 +38,7 @@ impl Step<'_> {
             return Err(ErrorCode::NewConfigNoQuorum);
         }
         let before = self.node(CONFIG_PATH)?;
-        if self.request.session != SessionId::default() {
+        if !is_own {
             self.permit(&before, Permissions::WRITE)?;
         }
         let data = Bytes::from(next.with_version(self.zxid.0).text().as_bytes());

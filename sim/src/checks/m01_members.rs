@@ -12,7 +12,9 @@ use super::{Verdict, ensure};
 /// Judges the version of the members of a server whose state is at `applied`.
 pub fn version(applied: Zxid, version: u64, expected: u64) -> Verdict {
     ensure(version == expected, || {
-        format!("its members are of reconfig {version:x}, but the state at {applied} has those of {expected:x}")
+        format!(
+            "its members are of reconfig {version:x}, but the state at {applied} has those of {expected:x}"
+        )
     })
 }
 

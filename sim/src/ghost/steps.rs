@@ -11,8 +11,8 @@ use zabrus_core::{Duration, Replica, ServerId};
 use super::server::{Life, ServerFacts};
 use super::{Checked, Ghost};
 use crate::checks::{
-    Rule, b13_monotone_commit, e01_vote_monotonicity, r10_no_ack_after_error, y06_process_consistency,
-    y11_window_continuity, y12_stale_input, y14_memory_equals_disk,
+    Rule, b13_monotone_commit, e01_vote_monotonicity, m01_members, r10_no_ack_after_error,
+    y06_process_consistency, y11_window_continuity, y12_stale_input, y14_memory_equals_disk,
 };
 use crate::counters::Mark;
 

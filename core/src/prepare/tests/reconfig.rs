@@ -153,8 +153,15 @@ fn ensembles_with_groups_are_replaced_as_a_whole() {
     let (mut leader, session) = leader(true);
     let grouped = format!("{THREE}group.1=1:2:3\n");
     leader.refuses(session, replace(&grouped), ErrorCode::NewConfigNoQuorum);
-    leader.preparer.settings.ensemble_text = grouped.clone();
-    leader.state.set_config(format!("{grouped}version=5").into_bytes().into());
+    let text = format!("{grouped}version=0");
+    let grouped_settings = ServiceSettings { ensemble_text: text, ..leader.preparer.settings.clone() };
+    let mut leader = Leader::new(grouped_settings);
+    leader.done(LEADER, [join("")]);
+    assert_eq!(
+        members(&leader).text(),
+        format!("{grouped}weight.1=1\nweight.2=1\nweight.3=1\nversion=200000001")
+    );
+    let session = leader.session();
     leader.refuses(session, join(JOINS), ErrorCode::BadArguments);
     leader.done(session, [replace(&format!("{grouped}{JOINS}"))]);
     assert_eq!(members(&leader).servers.len(), 4);

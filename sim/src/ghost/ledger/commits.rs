@@ -6,8 +6,9 @@ use zabrus_core::{Duration, Instant, jute};
 
 use super::{Answer, Asked, Ledger};
 use crate::checks::{
-    Rule, m01_members, b15_equal_states, b16_speculative_state, l_clients, n01_unique_sessions, n02_life_cycle,
-    n04_atomic_cleanup, n05_no_early_expiry, n07_expired_is_final, n09_single_owner, n11_leader_change,
+    Rule, b15_equal_states, b16_speculative_state, l_clients, m01_members, n01_unique_sessions,
+    n02_life_cycle, n04_atomic_cleanup, n05_no_early_expiry, n07_expired_is_final, n09_single_owner,
+    n11_leader_change,
 };
 use crate::counters::Mark;
 use crate::ghost::Checked;

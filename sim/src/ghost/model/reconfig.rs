@@ -46,7 +46,8 @@ impl Draft<'_> {
         let data = node.data.clone().unwrap_or_default();
         let (present, others) = lines(str::from_utf8(&data).expect("the model wrote it"));
         let mut next = present.clone();
-        demand(asked.members.is_none() && others.is_empty(), ErrorCode::BadArguments)?;
+        let is_own = request.session.0 == 0;
+        demand(asked.members.is_none() && (others.is_empty() || is_own), ErrorCode::BadArguments)?;
         for id in asked.leaving.iter().flat_map(|ids| ids.split(',')) {
             next.remove(&id.parse().map_err(|_| ErrorCode::MarshallingError)?);
         }
@@ -56,12 +57,13 @@ impl Draft<'_> {
             let id = name.strip_prefix("server.").and_then(|id| id.parse().ok());
             next.insert(id.ok_or(ErrorCode::MarshallingError)?, line.to_owned());
         }
-        demand(voters(&next).len() >= 2, ErrorCode::BadArguments)?;
+        let fewest = if self.model.settings().standalone_enabled { 2 } else { 1 };
+        demand(voters(&next).len() >= fewest, ErrorCode::BadArguments)?;
         demand(voters(&next) == voters(&present), ErrorCode::NewConfigNoQuorum)?;
-        if request.session.0 != 0 {
+        if !is_own {
             self.permitted(request, CONFIG, Permissions::WRITE)?;
         }
-        let mut text: String = next.values().map(|line| format!("{line}\n")).collect();
+        let mut text: String = next.values().chain(&others).map(|line| format!("{line}\n")).collect();
         text += &format!("version={:x}", request.zxid.0);
         let data = Bytes::from(text.as_bytes());
         let node = self.set_data(CONFIG, |node| {

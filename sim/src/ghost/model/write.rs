@@ -9,8 +9,8 @@ use zabrus_core::wire::{
 use zabrus_core::{Bytes, Zxid, jute};
 
 use super::draft::Draft;
-use super::reconfig::CONFIG;
 use super::node::{CONTAINER, Node, TTL, TTL_MAX, is_valid, parent, session_digest};
+use super::reconfig::CONFIG;
 use super::{Model, Session, Trigger, acl, quota};
 
 /// Nodes that are always there (client.md section 16).
@@ -361,7 +361,11 @@ impl Draft<'_> {
 
     /// The node at `path`, if it is there and the request may do this with it.
     pub(super) fn permitted(
-&self, request: &Request<'_>, path: &str, wanted: i32) -> Result<Arc<Node>, ErrorCode> {
+        &self,
+        request: &Request<'_>,
+        path: &str,
+        wanted: i32,
+    ) -> Result<Arc<Node>, ErrorCode> {
         let node = self.node(path).ok_or(ErrorCode::NoNode)?;
         let permitted = self.model.settings.skip_acl || acl::permits(&node.acl, wanted, request.identities);
         demand(permitted, ErrorCode::NoAuth)?;
