@@ -427,3 +427,24 @@ fn a_learner_far_behind_hears_of_the_members_with_the_snapshot() {
     assert_eq!(world.members(4), [1, 2, 3, 4, 9]);
     world.assert_equal();
 }
+
+#[test]
+fn operators_who_stop_all_servers_and_name_other_voters_are_heard() {
+    let mut world = World::new(3, 1);
+    world.settings = with_reconfig;
+    (1..=4).for_each(|id| world.start(id));
+    world.seconds(5);
+    world.reconfigure(1, "", "4");
+    (1..=4).for_each(|id| world.stop(id));
+    world.ensemble = Ensemble::plain(5, 0);
+    (1..=5).for_each(|id| world.start(id));
+    world.seconds(10);
+    assert!((1..=5).all(|id| world.members(id) == [1, 2, 3, 4, 5]));
+    let members = world.reconfigure(5, "server.6=s6:1:2:observer;3", "");
+    assert!(members.contains("server.5=s5:1:2:participant"), "{members}");
+    (1..=5).for_each(|id| world.stop(id));
+    (1..=5).for_each(|id| world.start(id));
+    world.seconds(10);
+    assert!((1..=5).all(|id| world.members(id) == [1, 2, 3, 4, 5, 6]));
+    world.assert_equal();
+}

@@ -16,7 +16,7 @@ use zabrus_tests::conversation::{Conversation, Heard, Said, parse, replay};
 
 /// Conversations that go otherwise here on purpose: the first line at which they do, and why. Up to there
 /// they are the same.
-const DIFFERENT: [(&str, usize, &str); 10] = [
+const DIFFERENT: [(&str, usize, &str); 9] = [
     ("acl-null-in-multi", 10, "every multi that is refused as a whole costs a zxid"),
     ("create-session-from-a-client", 14, "sessions begin with a handshake: -6 and a close"),
     ("delete-container-from-a-client", 22, "only the leader does that: -6 and a close"),
@@ -25,7 +25,6 @@ const DIFFERENT: [(&str, usize, &str); 10] = [
     ("quota-nested", 52, "every quota above is charged, not only the nearest"),
     ("quota-stats-first", 33, "a stats node is right while there are no limits too"),
     ("reattach-wrong-password-while-connected", 14, "who has the wrong password closes nobody's connection"),
-    ("reconfig-standalone", 12, "reconfig is always switched off"),
     ("text-beyond-the-first-plane", 11, "an answer is UTF-8"),
 ];
 
@@ -79,7 +78,8 @@ fn config(conversation: &Conversation) -> Config {
             // It comes with the schemes.
             "enforce.auth.enabled" => assert_eq!(value, "true"),
             // Not here: what they change is among the differences, or nothing.
-            "enableEagerACLCheck" | "reconfigEnabled" => {}
+            "enableEagerACLCheck" => {}
+            "reconfigEnabled" => service.reconfig_enabled = value == "true",
             "znode.container.checkIntervalMs" => service.sweep_interval = value.parse().expect("a number"),
             other => panic!("{other} is no setting"),
         }

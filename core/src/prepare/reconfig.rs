@@ -16,7 +16,10 @@ impl Step<'_> {
             return Err(ErrorCode::ReconfigDisabled);
         }
         let told = Membership::parse(&settings.ensemble_text).ok().filter(|told| !told.servers.is_empty());
-        let present = self.state.membership().or(told).ok_or(ErrorCode::Unimplemented)?;
+        let told = told.ok_or(ErrorCode::Unimplemented)?;
+        // The state may be of before an operator changed who votes.
+        let has_same_voters = |members: &Membership| members.ensemble.has_same_voters(&told.ensemble);
+        let present = self.state.membership().filter(has_same_voters).unwrap_or(told.clone());
         if self.preparer.reconfig.is_some() {
             return Err(ErrorCode::ReconfigInProgress);
         }

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::event::Event;
 use crate::identity::{Position, ServerId, Zxid};
 use crate::io::{ConnectionId, Output};
+use crate::membership::Membership;
 use crate::message::LinkIncarnation;
 use crate::mutated;
 use crate::state::{State, StateBuilder};
@@ -112,13 +113,22 @@ impl Server {
         server
     }
 
+    /// The members in the state, if they count: no reconfig changes who votes, so where the state names other
+    /// voters than this server's configuration, an operator stopped all servers and changed them, and the
+    /// state is of before. Quorums follow what operators write on all servers.
+    pub(super) fn members(&self) -> Option<Membership> {
+        let counts = |members: &Membership| {
+            self.config.service.reconfig_enabled && members.ensemble.has_same_voters(&self.config.ensemble)
+        };
+        self.state.membership().filter(counts)
+    }
+
     /// The members are those of the last reconfig that was applied. Until there is one, and without
-    /// reconfig, they are those of this server's configuration, whatever a snapshot says. What an operator
-    /// wrote may be of a later reconfig than a snapshot is.
+    /// reconfig, they are those of this server's configuration, whatever a snapshot says. That may be of a
+    /// later reconfig than a snapshot is.
     fn take_members(&mut self) {
         let service = &self.config.service;
-        let members = self.state.membership().filter(|_| service.reconfig_enabled);
-        match members {
+        match self.members() {
             None => self.state.set_config(service.ensemble_text.as_bytes().into()),
             Some(members) if members.ensemble.version > self.config.ensemble.version => {
                 self.config.ensemble = members.ensemble.clone();

@@ -76,7 +76,7 @@ impl Leader {
             next_sweep: now + Duration::from_millis(server.config.service.sweep_interval),
             installs_members: server.config.service.reconfig_enabled
                 && !server.config.service.ensemble_text.is_empty()
-                && server.state.membership().is_none(),
+                && server.members().is_none(),
         });
         self.enter(server, Stage::Broadcast(broadcast));
         let peers: Vec<ServerId> = self.learners.keys().copied().collect();
