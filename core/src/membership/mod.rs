@@ -162,6 +162,8 @@ fn is_local(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const LINES: &str = "server.1=a:1:2:participant\nserver.2=b:1:2:participant\n\
@@ -215,6 +217,24 @@ mod tests {
         ] {
             let error = Membership::parse(&text).expect_err(&text);
             assert!(error.contains(complaint), "{text}: {error}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_text_names_members_or_is_wrong(
+            text in r"((server|group|weight)\.[0-9]{1,2}=([0-9]:?){1,3}\n|version=[0-9a-f]{1,20}|\PC*)*",
+            servers in 1..5_u64,
+        ) {
+            let lines = (1..=servers).map(|id| format!("server.{id}=s{id}:1:2\n"));
+            let text = lines.collect::<String>() + &text;
+            if let Ok(membership) = Membership::parse(&text) {
+                let again = Membership::parse(&membership.text()).expect("what it writes itself");
+                prop_assert_eq!(again.servers, membership.servers);
+                prop_assert!(again.ensemble.has_same_voters(&membership.ensemble));
+            }
         }
     }
 

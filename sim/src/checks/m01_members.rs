@@ -1,5 +1,5 @@
-//! M1: the members that a server counts are those of the last reconfig that it has applied (zab.md section
-//! 13, client.md section 16).
+//! M1, our own beside the rules of invariants.md: the members that a server counts are those of the last
+//! reconfig that it has applied (zab.md section 13, client.md section 16).
 
 use std::collections::BTreeSet;
 
