@@ -331,7 +331,7 @@ fn operators_see_who_is_synchronized_when_sessions_end_and_equal_digests() {
     }
     world.seconds(1);
     let replica = |id| &world.replicas[&ServerId(id)];
-    let expected = Leading { learners: 3, synced_followers: 2, synced_observers: 1, pending_syncs: 0 };
+    let expected = Leading { learners: 3, synced_followers: 2, synced_observers: 1, ..Leading::default() };
     assert_eq!(replica(leader).leading(), Some(expected));
     assert_eq!(replica(follower).leading(), None);
     let ends = replica(leader).expiring_sessions().expect("it leads");
@@ -344,6 +344,11 @@ fn operators_see_who_is_synchronized_when_sessions_end_and_equal_digests() {
     assert_eq!(digests[0].0.counter(), 128);
     assert_ne!(digests[0].1, replica(leader).state().node_digest());
     assert!((1..=4).all(|id| replica(id).digests().eq(digests.iter().copied())));
+    let (live, expired) = (sessions.len(), replica(leader).leading().expect("it leads").expired_sessions);
+    assert!(live > 0 && expired == 0, "{live} {expired}");
+    world.seconds(60);
+    let leading = world.replicas[&ServerId(leader)].leading().expect("it still leads");
+    assert_eq!(leading.expired_sessions, live as u64, "nobody was heard for a minute");
 }
 
 /// Everybody may change the ensemble.

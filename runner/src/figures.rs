@@ -27,10 +27,15 @@ impl Tally {
         self.count += 1;
     }
 
-    /// Of microseconds the average in milliseconds, as ZooKeeper writes it: at most four decimals.
+    /// Of microseconds the average in milliseconds.
     pub(crate) fn average_millis(&self) -> String {
-        let (sum, count) = (u128::from(self.sum), u128::from(self.count.max(1)));
-        let ten_thousandths = (sum * 10 + count / 2) / count;
+        self.average(1_000)
+    }
+
+    /// The average, in a unit of so many, as ZooKeeper writes it: at most four decimals.
+    pub(crate) fn average(&self, unit: u64) -> String {
+        let (sum, parts) = (u128::from(self.sum) * 10_000, u128::from(self.count.max(1)) * u128::from(unit));
+        let ten_thousandths = (sum + parts / 2) / parts;
         let text = format!("{}.{:04}", ten_thousandths / 10_000, ten_thousandths % 10_000);
         let trimmed = text.trim_end_matches('0');
         if trimmed.ends_with('.') { format!("{trimmed}0") } else { trimmed.to_owned() }

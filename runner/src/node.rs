@@ -387,6 +387,9 @@ impl Node {
         let mut beginning = Beginning::new(self.settings.record.as_ref(), &config);
         let recovered = beginning.recover(&config, &directory.contents()?).map_err(StartError::Recovery)?;
         self.progress.recoveries.record(self.clock.monotonic().since(begin));
+        if !recovered.entries.is_empty() {
+            self.progress.recovered.record(recovered.entries.len() as u64);
+        }
         if !recovered.empty && initialize.exists() {
             // It was for the first start.
             std::fs::remove_file(initialize)?;

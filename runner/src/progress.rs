@@ -28,14 +28,27 @@ pub(crate) struct Progress {
     /// Learners that were synchronized from the log, and with a snapshot.
     pub(crate) diffs: u64,
     pub(crate) snaps: u64,
-    /// How long snapshots took, and recoveries from the disk.
+    /// How long snapshots took, and recoveries from the disk, with the transactions that they read.
     pub(crate) snapshots: Summary,
     pub(crate) recoveries: Summary,
+    pub(crate) recovered: Tally,
+    /// The same as `commits`, at a leader.
+    pub(crate) quorums: Summary,
+    /// From the loss of a leader, or of the lead, to service, in microseconds; and where this server then leads.
+    pub(crate) unavailable: Tally,
+    pub(crate) leader_unavailable: Tally,
+    /// From a leader's choice how to synchronize this server to service, as a follower and as an observer.
+    pub(crate) follower_syncs: Tally,
+    pub(crate) observer_syncs: Tally,
+    /// Sessions that came to this server from others, about which it asked its leader.
+    pub(crate) revalidated: u64,
     /// What the last snapshot of this process covers, and when it was done, in milliseconds.
     pub(crate) last_snapshot: Option<(Zxid, u64)>,
     pub(crate) leading_since: Option<Instant>,
     pub(crate) disk_failures: u64,
     looking_since: Option<Instant>,
+    unavailable_since: Option<Instant>,
+    syncing_since: Option<Instant>,
     saving_since: Option<Instant>,
     last_proposed: Zxid,
     last_committed: Zxid,
@@ -51,6 +64,9 @@ impl Progress {
         (self.proposals, self.committed, self.commits) = <_>::default();
         (self.lookings, self.elections, self.diffs, self.snaps) = <_>::default();
         (self.snapshots, self.recoveries, self.disk_failures) = <_>::default();
+        (self.recovered, self.quorums, self.revalidated) = <_>::default();
+        (self.unavailable, self.leader_unavailable) = <_>::default();
+        (self.follower_syncs, self.observer_syncs) = <_>::default();
     }
 
     /// A replica starts, with a log that ends here.
@@ -74,16 +90,17 @@ impl Progress {
     /// The replica says something.
     pub(crate) fn observe(&mut self, output: &Output, now: Now) {
         match output {
-            Output::Send { frame: Frame::Data { message, .. }, .. } => {
+            Output::Send { frame: Frame::Data { message, .. }, .. } => match message {
                 // The same goes to every follower, and what is older to those that catch up.
-                if let Message::Proposal { epoch, zxid, payload, .. } = message
-                    && zxid.epoch() == *epoch
-                    && *zxid > self.last_proposed
+                Message::Proposal { epoch, zxid, payload, .. }
+                    if zxid.epoch() == *epoch && *zxid > self.last_proposed =>
                 {
                     self.last_proposed = *zxid;
                     self.proposals.record(payload.len() as u64);
                 }
-            }
+                Message::Revalidate { lives: None, .. } => self.revalidated += 1,
+                _ => {}
+            },
             Output::Event(event) => self.happened(event, now),
             Output::Disk(DiskOperation { operation: FileOperation::Create { file }, .. })
                 if file.0 == SNAPSHOT =>
@@ -99,9 +116,16 @@ impl Progress {
             Event::RoleChanged { role, phase, .. } => {
                 let leads = (*role, *phase) == (Role::Leading, Phase::Broadcast);
                 self.leading_since = leads.then_some(self.leading_since.unwrap_or(now.monotonic));
-                if *role == Role::Looking {
-                    self.lookings += 1;
-                    self.looking_since = Some(now.monotonic);
+                match phase {
+                    _ if *role == Role::Looking => {
+                        self.lookings += 1;
+                        self.looking_since = Some(now.monotonic);
+                        self.unavailable_since.get_or_insert(now.monotonic);
+                        self.syncing_since = None;
+                    }
+                    Phase::Synchronization => self.syncing_since = Some(now.monotonic),
+                    Phase::Broadcast => self.serves(*role, now.monotonic),
+                    Phase::Election | Phase::Discovery => {}
                 }
             }
             Event::Decided { .. } => {
@@ -119,7 +143,11 @@ impl Progress {
             }
             Event::Delivered { upto } => {
                 while let Some((_, since)) = self.marks.front().filter(|(zxid, _)| *zxid <= upto.zxid) {
-                    self.commits.record(now.monotonic.since(*since));
+                    let span = now.monotonic.since(*since);
+                    self.commits.record(span);
+                    if self.leading_since.is_some() {
+                        self.quorums.record(span);
+                    }
                     self.marks.pop_front();
                 }
             }
@@ -130,6 +158,21 @@ impl Progress {
                 }
             }
             Event::DiskFailed { .. } => self.disk_failures += 1,
+            _ => {}
+        }
+    }
+
+    fn serves(&mut self, role: Role, now: Instant) {
+        let since = |moment: Option<Instant>| moment.map(|moment| now.since(moment).0);
+        if let Some(span) = since(self.unavailable_since.take()) {
+            self.unavailable.record(span);
+            if role == Role::Leading {
+                self.leader_unavailable.record(span);
+            }
+        }
+        match (role, since(self.syncing_since.take())) {
+            (Role::Following, Some(span)) => self.follower_syncs.record(span),
+            (Role::Observing, Some(span)) => self.observer_syncs.record(span),
             _ => {}
         }
     }
@@ -214,5 +257,19 @@ mod tests {
         assert_eq!(progress.leading_since, Some(at(7).monotonic));
         progress.observe(&role(Role::Settling, Phase::Election), at(8));
         assert_eq!(progress.leading_since, None);
+        assert_eq!(progress.unavailable.sizes(), [6_000; 3], "from looking to serving");
+        assert_eq!(progress.leader_unavailable.count, 1);
+        for (role_then, phase, millis) in [
+            (Role::Looking, Phase::Election, 10),
+            (Role::Looking, Phase::Election, 11),
+            (Role::Following, Phase::Discovery, 12),
+            (Role::Following, Phase::Synchronization, 14),
+            (Role::Following, Phase::Broadcast, 19),
+        ] {
+            progress.observe(&role(role_then, phase), at(millis));
+        }
+        assert_eq!((progress.unavailable.last, progress.unavailable.count), (9_000, 2));
+        assert_eq!((progress.follower_syncs.sum, progress.observer_syncs.count), (5_000, 0));
+        assert_eq!(progress.leader_unavailable.count, 1);
     }
 }

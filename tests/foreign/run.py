@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Clients that others wrote, against an ensemble of zabrus. What they need is installed below target/foreign.
+"""What others wrote, against zabrus: clients, and Apache's server, with which data move to and fro. What they need is
+installed below target/foreign.
 
-  run.py --zabrus target/release/zabrus kazoo c zkcli curator
+  run.py --zabrus target/release/zabrus kazoo c zkcli curator migration
 
 Exit status: 0 passed, 1 failed, 77 a tool is missing and something was not run.
 """
@@ -35,15 +36,21 @@ KAZOO_PASSES, KAZOO_OBSERVER_PASSES = 484, 175
 # More failures than this are no accident.
 KAZOO_SECOND_TRIES = 3
 
-# Debian has the version 3.8 of the clients in C and Java.
+# Debian has the version 3.8 of the clients in C and Java, and of the server.
 PACKAGES_C = ["libzookeeper-mt2", "libzookeeper-mt-dev"]
 PACKAGES_JAVA = ["libzookeeper-java", "libslf4j-java", "libnetty-java", "libcommons-cli-java", "libguava-java",
                  "libjackson2-annotations-java", "libjackson2-core-java", "libjackson2-databind-java",
                  "libcurator-client-java", "libcurator-framework-java", "libcurator-recipes-java"]
+PACKAGES_SERVER = ["libdropwizard-metrics-java", "libcommons-io-java", "libsnappy-java"]
 JARS = ["zookeeper", "zookeeper-jute", "slf4j-api", "slf4j-nop", "netty-all", "netty-buffer", "netty-common",
         "netty-handler", "netty-resolver", "netty-transport", "netty-codec", "netty-transport-native-epoll",
         "netty-transport-native-unix-common", "commons-cli", "guava", "jackson-annotations", "jackson-core",
         "jackson-databind", "curator-client", "curator-framework", "curator-recipes"]
+JARS_SERVER = ["metrics-core", "commons-io", "snappy-java"]
+
+MIGRATE = os.path.join(os.path.dirname(HERE), "migration", "migrate.py")
+# It takes half of this on an idle machine with two cores.
+MIGRATE_SECONDS = 200
 
 
 class Missing(Exception):
@@ -77,12 +84,18 @@ def packages(names):
     return root
 
 
-def kazoo(zabrus):
-    """kazoo's own tests, of which its wheel has all."""
+def python_with_kazoo():
+    """A Python of its own, with kazoo and what its tests need."""
     python = os.path.join(TARGET, "venv", "bin", "python")
     if not os.path.exists(python):
         subprocess.run([sys.executable, "-m", "venv", os.path.join(TARGET, "venv")], check=True)
     subprocess.run([python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *KAZOO], check=True)
+    return python
+
+
+def kazoo(zabrus):
+    """kazoo's own tests, of which its wheel has all."""
+    python = python_with_kazoo()
     where = "import importlib.util as u; print(u.find_spec('kazoo').submodule_search_locations[0])"
     tests = os.path.join(subprocess.check_output([python, "-c", where], text=True).strip(), "tests")
     runs = [(0, [tests], KAZOO_PASSES),
@@ -175,9 +188,9 @@ def multiarch():
         if shutil.which("dpkg-architecture") else f"{os.uname().machine}-linux-gnu"
 
 
-def jars():
-    folder = os.path.join(packages(PACKAGES_JAVA), "usr/share/java")
-    return ":".join(os.path.join(folder, f"{name}.jar") for name in JARS)
+def jars(more_packages=(), more=()):
+    folder = os.path.join(packages([*PACKAGES_JAVA, *more_packages]), "usr/share/java")
+    return ":".join(os.path.join(folder, f"{name}.jar") for name in [*JARS, *more])
 
 
 ZKCLI = [
@@ -234,10 +247,27 @@ def curator(zabrus):
     return status == 0 and lines[-1:] == ["all done"]
 
 
+def migration(zabrus):
+    """Data that move between live servers of Apache's and ours."""
+    need("java")
+    command = [python_with_kazoo(), MIGRATE, "--classpath", jars(PACKAGES_SERVER, JARS_SERVER), "--zabrus", zabrus]
+    # Its servers are killed with it when it takes too long.
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        return process.wait(MIGRATE_SECONDS) == 0
+    except subprocess.TimeoutExpired as late:
+        print(late)
+        return False
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--zabrus", required=True, help="the program")
-    clients = {"kazoo": kazoo, "c": c, "zkcli": zkcli, "curator": curator}
+    clients = {"kazoo": kazoo, "c": c, "zkcli": zkcli, "curator": curator, "migration": migration}
     parser.add_argument("clients", nargs="+", choices=clients)
     options = parser.parse_args()
     os.makedirs(TARGET, exist_ok=True)

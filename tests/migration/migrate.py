@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Moves data between live servers of Apache ZooKeeper and ours, and compares all that clients can see.
 
-  migrate.py --classpath JARS --zabrus PROGRAM [--port 24200] [alone ensemble fuzzy]
+  migrate.py --classpath JARS --zabrus PROGRAM [--port N] [alone ensemble fuzzy]
 """
 
 import argparse
@@ -132,7 +132,7 @@ def ensemble(mover):
 
 def fuzzy(mover):
     """Snapshots that Apache takes under load, and a kill: its own recovery and ours reach the same."""
-    old = mover.server("old", mover.apache, settings={"snapCount": 300, "snapshot.compression.method": "snappy"})
+    old = mover.server("old", mover.apache, settings={"snapCount": 300, "snapshot.compression.method": "gz"})
     with zk.running(old):
         clients = [zk.client(mover.port) for _ in range(4)]
         stop = threading.Event()
@@ -190,9 +190,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--classpath", required=True, help="the jars of Apache ZooKeeper 3.9 and what they need")
     parser.add_argument("--zabrus", required=True, help="the program")
-    parser.add_argument("--port", type=int, default=24200, help="this one and the next thirty are used")
+    parser.add_argument("--port", type=int, help="this one and the next thirty are used; free ones without it")
     parser.add_argument("stories", nargs="*", help="alone, ensemble, fuzzy; all without a name")
     arguments = parser.parse_args()
+    arguments.port = arguments.port or zk.free_ports(31)
     for name in arguments.stories or STORIES:
         print(f"== {name}: {STORIES[name].__doc__}", flush=True)
         with tempfile.TemporaryDirectory() as home:

@@ -2,10 +2,9 @@
 
 import contextlib
 import json
+import logging
 import pathlib
-import socket
-import subprocess
-import time
+import sys
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException
@@ -14,108 +13,58 @@ from kazoo.protocol.serialization import Create, Create2, long_struct
 from kazoo.retry import KazooRetry
 from kazoo.security import ACL, Id, make_acl, make_digest_acl
 
-HOST = "127.0.0.1"
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "foreign"))
+
+import server  # noqa: E402
+from server import HOST, ask, free_ports  # noqa: E402, F401
+
 PATIENCE = 120
-# The password is `test`.
-SUPER_DIGEST = "super:D/InIHSb7yEEbrWz8b9l71RjZJU="
 SESSION_TIMEOUT = 40.0
+# Servers are killed here all the time; its warnings would fill the screen.
+logging.getLogger("kazoo").setLevel(logging.CRITICAL)
 
 
-def ask(port, word):
-    """The answer to a four-letter word, empty if there is none."""
-    try:
-        with socket.create_connection((HOST, port), timeout=5) as connection:
-            connection.sendall(word.encode())
-            connection.settimeout(5)
-            return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
-    except OSError:
-        return ""
-
-
-def wait_for(what, condition):
-    """Asks again and again until there is an answer."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        answer = condition()
-        if answer:
-            return answer
-        time.sleep(0.05)
-    raise AssertionError(f"not within {PATIENCE} s: {what}")
-
-
-class Server:
+class Server(server.Server):
     """One server, which is killed at the end."""
 
     def __init__(self, home, command, port, settings=None, lines=(), myid=None):
-        self.home = pathlib.Path(home)
-        self.data = self.home / "data"
-        self.port = port
-        self.command = command
-        self.process = None
-        self.data.mkdir(parents=True, exist_ok=True)
-        if myid:
-            (self.data / "myid").write_text(f"{myid}\n")
-        keys = {
+        super().__init__(home, command, port)
+        ours = {
             "tickTime": 1000,
             "initLimit": 20,
             "syncLimit": 10,
-            "dataDir": self.data,
-            "clientPort": port,
-            "clientPortAddress": HOST,
-            "maxClientCnxns": 0,
             "minSessionTimeout": 2000,
             "maxSessionTimeout": int(SESSION_TIMEOUT * 1000),
-            "4lw.commands.whitelist": "*",
-            "admin.enableServer": "false",
-            "extendedTypesEnabled": "true",
-            "DigestAuthenticationProvider.superDigest": SUPER_DIGEST,
-            **(settings or {}),
         }
-        self.config = self.home / "zoo.cfg"
-        self.config.write_text("".join(f"{key}={value}\n" for key, value in keys.items() if value is not None) + "\n".join(lines) + "\n")
-
-    def start(self):
-        """Starts it and waits until it serves."""
-        with open(self.home / "server.log", "ab") as log:
-            command = [part.replace("{config}", str(self.config)) for part in self.command]
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.home)
-        return self
+        self.write({**ours, **(settings or {})}, lines, myid)
 
     def serving(self):
         """Waits until it serves. Its mode."""
 
         def mode():
-            if self.process.poll() is not None:
-                raise AssertionError(f"it ended\n{self.log()}")
-            modes = [line[6:] for line in ask(self.port, "srvr").splitlines() if line.startswith("Mode: ")]
-            return modes and modes[0]
+            assert self.process.poll() is None, f"it ended\n{self.log()}"
+            return self.mode()
 
         return wait_for(f"{self.home} serves", mode)
 
-    def log(self):
-        """What it said."""
-        return (self.home / "server.log").read_text(errors="replace")
 
-    def kill(self):
-        """As kill -9."""
-        if self.process:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
+def wait_for(what, condition):
+    """Asks again and again until there is an answer."""
+    return server.wait_for(what, condition, PATIENCE)
 
 
 @contextlib.contextmanager
 def running(*servers):
     """Kills the servers at the end."""
     try:
-        for server in servers:
-            server.start()
-        for server in servers:
-            server.serving()
+        for each in servers:
+            each.start()
+        for each in servers:
+            each.serving()
         yield servers[0]
     finally:
-        for server in servers:
-            server.kill()
+        for each in servers:
+            each.kill()
 
 
 def apache(classpath, java="java"):
@@ -124,10 +73,10 @@ def apache(classpath, java="java"):
     return [java, *quiet, "-cp", classpath, "org.apache.zookeeper.server.quorum.QuorumPeerMain", "{config}"]
 
 
-def leave(server, *clients):
-    """Kills the server. The sessions of its clients, which live on since nobody can be told of their end."""
+def leave(killed, *clients):
+    """Kills a server. The sessions of its clients, which live on since nobody can be told of their end."""
     sessions = [left.client_id for left in clients]
-    server.kill()
+    killed.kill()
     for left in clients:
         wait_for("the client sees it", lambda left=left: not left.connected)
         left.stop()
@@ -275,5 +224,3 @@ def compare(what, expected, found):
 def write_json(path, value):
     """Sorted, so that a second recording differs only where the data do."""
     pathlib.Path(path).write_text(json.dumps(value, indent=0, sort_keys=True, ensure_ascii=True) + "\n")
-
-

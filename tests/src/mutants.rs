@@ -10,6 +10,9 @@ use crate::project::File;
 /// The file that lists the mutants.
 const LIST: &str = "core/src/mutation.rs";
 
+/// The file that says what kills each.
+const MUSEUM: &str = "scenarios/museum.md";
+
 /// Each mutant of the list is planted in the core, and each that is planted is on the list.
 #[must_use]
 pub fn mutants(files: &[File]) -> Vec<Complaint> {
@@ -36,6 +39,22 @@ pub fn mutants(files: &[File]) -> Vec<Complaint> {
     unknown.chain(unplanted).collect()
 }
 
+/// The museum has a row for each mutant of the list, and the catalogue's first 129 are all in it: planted, or
+/// with the reason why they cannot be.
+#[must_use]
+pub fn museum(files: &[File]) -> Vec<Complaint> {
+    let text = |path: &str| files.iter().find(|file| file.path == path).map_or("", |file| &file.text);
+    let rows: Vec<&str> =
+        text(MUSEUM).lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next()).collect();
+    let known: BTreeSet<&str> = rows.iter().flat_map(|row| row.split(", ")).collect();
+    let listed = code::words(text(LIST)).map(|(_, word)| word.to_owned()).filter(|word| is_mutant(word));
+    let wanted: BTreeSet<String> = listed.chain((1..=129).map(|number| format!("M{number:02}"))).collect();
+    let missing = wanted.iter().filter(|name| !known.contains(name.as_str()));
+    missing
+        .map(|name| format!("{MUSEUM}: `{name}` is missing: say what kills it, or why it is not planted"))
+        .collect()
+}
+
 fn is_mutant(word: &str) -> bool {
     word.strip_prefix(['M', 'Z']).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
@@ -43,6 +62,15 @@ fn is_mutant(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mutant_without_a_row_in_the_museum_is_seen() {
+        let rows: Vec<String> = (1..=128).map(|number| format!("| M{number:02} | A01 |")).collect();
+        let museum_of =
+            |last: &str| [File::new(MUSEUM, &format!("{}\n{last}", rows.join("\n"))), File::new(LIST, "Z01")];
+        assert_eq!(museum(&museum_of("| M129, Z01 | A01 |")), Vec::<Complaint>::new());
+        assert_eq!(museum(&museum_of("M129, Z01")).len(), 2);
+    }
 
     #[test]
     fn unknown_and_unplanted_mutants_are_seen() {

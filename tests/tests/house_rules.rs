@@ -116,3 +116,8 @@ fn every_dependency_has_its_reason_in_the_readme() {
 fn every_mutant_is_planted_and_listed() {
     none(&mutants::mutants(&files()));
 }
+
+#[test]
+fn the_museum_says_what_became_of_every_mutant() {
+    none(&mutants::museum(&files()));
+}

@@ -18,6 +18,8 @@ pub struct Leading {
     pub synced_observers: usize,
     /// Questions that wait until a quorum has confirmed the leadership.
     pub pending_syncs: usize,
+    /// Sessions that it ended because nobody had heard of them.
+    pub expired_sessions: u64,
 }
 
 impl Replica {

@@ -209,6 +209,13 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "mutants")]
+    fn a_closing_session_that_is_revived_is_seen() {
+        use crate::mutation::{Mutation, fails};
+        fails(Mutation::M100, a_closing_session_is_not_revived_and_writes_nothing);
+    }
+
+    #[test]
     fn a_closing_session_is_not_revived_and_writes_nothing() {
         let mut sessions = tracker();
         assert!(sessions.attach(at(0), ONE, 4_000, owner(1)));

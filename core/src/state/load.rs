@@ -1,23 +1,25 @@
 //! A state out of the sessions and nodes that another server's snapshot lists.
 
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 
 use super::digest::{StoredStat, digest_prefix};
 use super::tree::{ROOT, Slot};
-use super::{State, path};
+use super::{FuzzyState, State, path};
 use crate::identity::Bytes;
-use crate::wire::{Acl, SessionId};
+use crate::wire::{Acl, Id, SessionId};
 
 /// Puts a state together, node by node. It ends in a state whose parts agree, or in an error.
 #[derive(Debug)]
 pub struct StateLoader {
     state: State,
+    without_acl: BTreeSet<String>,
 }
 
 impl Default for StateLoader {
     fn default() -> Self {
-        Self { state: State::without_nodes() }
+        Self { state: State::without_nodes(), without_acl: BTreeSet::new() }
     }
 }
 
@@ -28,7 +30,8 @@ impl StateLoader {
         self.state.account_session(session, old, Some(timeout));
     }
 
-    /// Adds a node: the root first, every other one after its parent.
+    /// Adds a node: the root first, every other one after its parent. Without an access control list
+    /// nobody may use it until the log says who.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -36,9 +39,14 @@ impl StateLoader {
         &mut self,
         path: &str,
         data: Option<Bytes>,
-        acl: &[Acl],
+        acl: Option<&[Acl]>,
         stat: StoredStat,
     ) -> Result<(), String> {
+        let nobody = [Acl { perms: 0, id: Id { scheme: "missing".into(), id: "missing".into() } }];
+        if acl.is_none() {
+            self.without_acl.insert(path.into());
+        }
+        let acl = acl.unwrap_or(&nobody);
         let state = &mut self.state;
         if path == "/" && state.tree.len() == 0 {
             let prefix = digest_prefix("/", data.as_deref().unwrap_or_default());
@@ -63,7 +71,7 @@ impl StateLoader {
     ///
     /// # Errors
     /// If there is no root.
-    pub fn finish(self) -> Result<State, String> {
+    pub fn finish(self) -> Result<FuzzyState, String> {
         let mut state = self.state;
         if state.tree.len() == 0 {
             return Err("it has no root".into());
@@ -76,6 +84,6 @@ impl StateLoader {
                 state.insert(parent, &path, node.data(), node.acl(), *node.stored());
             }
         }
-        Ok(state)
+        Ok(FuzzyState::new(state, self.without_acl))
     }
 }

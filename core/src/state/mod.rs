@@ -19,6 +19,7 @@
 mod acls;
 mod apply;
 mod digest;
+mod fuzzy;
 mod load;
 mod node;
 pub mod path;
@@ -32,6 +33,7 @@ use alloc::string::String;
 
 pub use apply::{Outcome, Trigger};
 pub use digest::{StoredStat, digest_prefix, is_digested, node_digest, session_digest};
+pub use fuzzy::FuzzyState;
 pub use load::StateLoader;
 pub use node::{Node, Owner};
 pub use quota::{Quota, QuotaLimits, QuotaUsage};

@@ -18,7 +18,8 @@ pub fn validate(path: &str) -> Result<(), ErrorCode> {
 #[must_use]
 pub fn parent(path: &str) -> Option<&str> {
     match path.rsplit_once('/')? {
-        ("", "") => None,
+        // The root, and what begins with two slashes.
+        ("", "") | ("/", _) => None,
         ("", _) => Some("/"),
         (parent, _) => Some(parent),
     }
@@ -79,6 +80,7 @@ mod tests {
         assert_eq!((parent("/a"), name("/a")), (Some("/"), "a"));
         assert_eq!((parent("/p/"), name("/p/")), (Some("/p"), ""));
         assert_eq!(parent("/"), None);
+        assert_eq!(parent("//a"), None);
         assert_eq!(upwards("/a/b/c").collect::<alloc::vec::Vec<_>>(), ["/a/b/c", "/a/b", "/a"]);
         assert_eq!(upwards("/").count(), 0);
     }

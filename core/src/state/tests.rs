@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::*;
 use crate::identity::{ServerId, Zxid};
-use crate::wire::{Change, EventType, MultiResult, OpCode, Origin, Stat, Transaction};
+use crate::wire::{Change, ErrorCode, EventType, MultiResult, OpCode, Origin, Stat, Transaction};
 
 pub(super) const SESSION: SessionId = SessionId(0x100_0000_0001);
 
@@ -361,6 +361,20 @@ fn the_members_are_those_of_the_last_reconfig() {
 }
 
 #[test]
+fn a_transaction_without_a_path_changes_nothing() {
+    let mut state = State::default();
+    apply(&mut state, 1, [create("/a", b"", 1)]);
+    let before = state.digest();
+    for path in ["", "a", "//", "//b", "/a/", "/a//b"] {
+        let outcome = apply(&mut state, 2, [create(path, b"", 1)]).remove(0);
+        assert!(matches!(outcome, Outcome::Error(_)), "{path:?}");
+    }
+    assert_eq!(apply(&mut state, 2, [delete("//a")]), [ErrorCode::BadArguments.into()]);
+    assert_eq!(state.digest(), before);
+    assert!(state.is_consistent());
+}
+
+#[test]
 fn children_come_in_the_same_order_from_a_snapshot() {
     let mut state = State::default();
     apply(&mut state, 1, (1..100).map(|n| create(&format!("/{n}"), b"", n)));
@@ -410,9 +424,9 @@ fn a_state_is_loaded_from_its_sessions_and_nodes() {
         loader.session(session, timeout);
     }
     for (path, node) in state.nodes() {
-        loader.node(&path, node.data(), node.acl(), *node.stored()).unwrap();
+        loader.node(&path, node.data(), Some(node.acl()), *node.stored()).unwrap();
     }
-    let loaded = loader.finish().unwrap();
+    let (loaded, _) = loader.finish().unwrap().finish(Zxid(6));
     assert!(loaded.is_consistent());
     assert_eq!(loaded.digest(), state.digest());
     assert_eq!(loaded.quota_above("/a/e"), state.quota_above("/a/e"));
@@ -427,15 +441,15 @@ fn a_state_is_loaded_from_its_sessions_and_nodes() {
 fn nodes_that_are_no_tree_are_not_loaded() {
     let stat = StoredStat::default;
     let mut loader = StateLoader::default();
-    assert!(loader.node("/a", None, &acl(31), stat()).is_err(), "the root comes first");
+    assert!(loader.node("/a", None, Some(&acl(31)), stat()).is_err(), "the root comes first");
     assert!(StateLoader::default().finish().is_err());
-    loader.node("/", None, &acl(31), stat()).unwrap();
-    for path in ["/", "", "a", "/b/c", "/a/"] {
-        assert!(loader.node(path, None, &acl(31), stat()).is_err(), "{path:?}");
+    loader.node("/", None, Some(&acl(31)), stat()).unwrap();
+    for path in ["/", "", "a", "/b/c", "/a/", "//a"] {
+        assert!(loader.node(path, None, Some(&acl(31)), stat()).is_err(), "{path:?}");
     }
-    loader.node("/a", None, &acl(31), stat()).unwrap();
-    assert!(loader.node("/a", None, &acl(31), stat()).is_err(), "twice");
-    let state = loader.finish().unwrap();
+    loader.node("/a", None, Some(&acl(31)), stat()).unwrap();
+    assert!(loader.node("/a", None, Some(&acl(31)), stat()).is_err(), "twice");
+    let state = loader.finish().unwrap().into_state();
     assert!(state.is_consistent());
     assert_eq!(state.node("/zookeeper/config").unwrap().acl(), acl(1), "system nodes are added");
 }

@@ -125,6 +125,7 @@ impl Storage {
             Progress::Done(entries) => Some(entries),
         };
         if let Some(entries) = outcome {
+            let entries = entries.or_else(|| mutated!(M18).then(|| core::mem::take(&mut reading.entries)));
             self.events.push_back(StorageEvent::LogRead(reading.token, entries));
             self.readings.pop_front();
         }

@@ -163,6 +163,29 @@ fn the_log_is_cut_in_memory_at_once_and_on_the_disk_when_truncated_is_reported()
 }
 
 #[test]
+fn a_truncation_removes_the_snapshots_beyond_the_cut_and_leaves_the_others() {
+    let (mut disk, mut life) = first_life();
+    for _ in 0..2 {
+        append(&mut life.storage, 1, 2);
+        disk.serve(&mut life.storage, ALL);
+        let last = life.storage.last();
+        life.storage.save_snapshot(last, state(last).snapshot());
+        disk.serve(&mut life.storage, ALL);
+    }
+    life.storage.truncate(zxid(1, 3));
+    disk.serve(&mut life.storage, ALL);
+    let is_there = |label: Zxid| names(&disk).contains(&names::snapshot(label).0);
+    assert!(is_there(zxid(1, 2)) && !is_there(zxid(1, 4)));
+}
+
+#[test]
+#[cfg(feature = "mutants")]
+fn a_truncation_that_leaves_snapshots_beyond_the_cut_is_seen() {
+    let test = a_truncation_removes_the_snapshots_beyond_the_cut_and_leaves_the_others;
+    crate::mutation::fails(crate::mutation::Mutation::M26, test);
+}
+
+#[test]
 fn a_commit_that_was_cut_meanwhile_is_reported_only_up_to_the_cut() {
     let (mut disk, mut life) = first_life();
     append(&mut life.storage, 1, 3);

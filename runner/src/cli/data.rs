@@ -19,12 +19,21 @@ pub(super) enum Verb {
     /// Takes over the data of Apache ZooKeeper
     Import(Import),
     /// Writes a directory that Apache ZooKeeper opens
-    Export(Export),
+    #[command(
+        mut_arg("to", |to| to.value_name("DIR").help("Where the directory version-2 is made")),
+        after_help = "\
+Stop all servers of the ensemble first. Export from the one with the last zxid, and copy what comes
+out to each of Apache's servers."
+    )]
+    Export(Save),
     /// Writes everything that a server has into one file; the server may run
-    Backup(Backup),
+    Backup(Save),
     /// Makes a data directory from a backup
     Restore(Restore),
-    /// Checks a data directory, and says what a start would do; changes nothing
+    /// Checks a data directory, and says what a start would do; or a backup. Changes nothing
+    #[command(mut_arg("place", |place| {
+        place.value_name("zoo.cfg|DATADIR|BACKUP").help("The server's zoo.cfg, its data directory, or a backup")
+    }))]
     Verify(Source),
     /// Prints what is in a log or a snapshot, ours or Apache ZooKeeper's
     Dump(DumpArguments),
@@ -55,22 +64,7 @@ pub(super) struct Import {
 }
 
 #[derive(Args)]
-#[command(after_help = "\
-Stop all servers of the ensemble first. Export from the one with the last zxid, and copy what comes
-out to each of Apache's servers.")]
-pub(super) struct Export {
-    /// Where the directory version-2 is made
-    #[arg(long, value_name = "DIR")]
-    to: PathBuf,
-    #[command(flatten)]
-    source: Source,
-    /// Go on where transactions may be missing
-    #[arg(long)]
-    force: bool,
-}
-
-#[derive(Args)]
-pub(super) struct Backup {
+pub(super) struct Save {
     /// The file; in a directory it gets a name with its zxid
     #[arg(long, value_name = "FILE|DIR")]
     to: PathBuf,
@@ -127,6 +121,8 @@ enum Kind {
     Snapshot,
 }
 
+const WHOLE: &str = "Everything is whole.";
+
 /// Everything from the arguments to the exit code.
 pub(super) fn run(verb: Verb) -> Done {
     match verb {
@@ -135,18 +131,15 @@ pub(super) fn run(verb: Verb) -> Done {
             let image = done(apache::read(&from, from_log.as_ref().unwrap_or(&from), force))?;
             found(image, &place)
         }
-        Verb::Export(Export { to, source, force }) => {
-            let image = done(ours::read(&place(&source.place)?, force))?;
-            show(&image);
-            for note in done(apache::write(&image, &to))? {
+        Verb::Export(save) => {
+            let image = saved(&save)?;
+            for note in done(apache::write(&image, &save.to))? {
                 println!("{note}");
             }
             Ok(())
         }
-        Verb::Backup(Backup { to, source, force }) => {
-            let image = done(ours::read(&place(&source.place)?, force))?;
-            let file = done(ours::back_up(&image, &to))?;
-            show(&image);
+        Verb::Backup(save) => {
+            let file = done(ours::back_up(&saved(&save)?, &save.to))?;
             println!("Written to {}.", file.display());
             Ok(())
         }
@@ -182,8 +175,14 @@ fn place(path: &Path) -> Result<Place, ExitCode> {
     if path.is_dir() {
         return done(Place::directory(path));
     }
-    let Settings { data_directory, log_directory, core, .. } = load(path)?;
-    Ok(Place { data: data_directory, log: log_directory, config: core })
+    Ok(Place::of(&load(path)?))
+}
+
+/// What a server has, which is shown.
+fn saved(save: &Save) -> Result<Image, ExitCode> {
+    let image = done(ours::read(&place(&save.source.place)?, save.force))?;
+    show(&image);
+    Ok(image)
 }
 
 fn show(image: &Image) {
@@ -203,6 +202,11 @@ fn found(mut image: Image, place: &Place) -> Done {
 }
 
 fn check(path: &Path) -> Done {
+    if ours::is_backup(path) {
+        show(&done(ours::open_backup(path))?);
+        println!("{WHOLE}");
+        return Ok(());
+    }
     let place = place(path)?;
     if only_apache(&place.data).is_some() {
         println!("Data of Apache ZooKeeper; an import would read this:");
@@ -211,7 +215,7 @@ fn check(path: &Path) -> Done {
     }
     let report = done(verify::verify(&place))?;
     print!("{}", report.text);
-    println!("\n{}", if report.is_whole { "Everything is whole." } else { "NOT everything is whole." });
+    println!("\n{}", if report.is_whole { WHOLE } else { "NOT everything is whole." });
     if report.is_whole { Ok(()) } else { Err(ExitCode::FAILURE) }
 }
 

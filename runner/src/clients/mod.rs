@@ -1,7 +1,9 @@
 //! The client port: connections, frames, who asks a four-letter word, and limits on all of them.
 
+pub(crate) mod fired;
 #[cfg(test)]
 mod tests;
+pub(crate) mod throttle;
 pub(crate) mod traffic;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -11,7 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use mio::Registry;
 use mio::net::TcpStream;
 use zabrus_core::io::{ClientId, Input};
-use zabrus_core::wire::SessionId;
+use zabrus_core::wire::{ConnectRequest, SessionId};
 use zabrus_core::{Duration, Instant};
 
 use crate::channel::{Broken, Channel, SCRATCH_BYTES, Turn};
@@ -21,6 +23,8 @@ use crate::operator::ConnectionFacts;
 use crate::operator::words::Word;
 use crate::port::Port;
 use crate::zoo_cfg::{ClientSettings, HostPort};
+use fired::Fired;
+use throttle::Throttle;
 use traffic::{Kind, Sent, Traffic};
 
 /// A client that has more than this to read is not listened to until it has read some of it.
@@ -48,10 +52,12 @@ pub(crate) struct Clients {
     unflushed: BTreeSet<u64>,
     deadlines: BTreeSet<(Instant, u64)>,
     last_number: u64,
+    throttle: Option<Throttle>,
     pub(crate) figures: ClientFigures,
     /// How long answers took.
     pub(crate) reads: Summary,
     pub(crate) updates: Summary,
+    pub(crate) fired: Fired,
 }
 
 /// What is counted of all connections together.
@@ -67,7 +73,11 @@ pub(crate) struct ClientFigures {
     pub(crate) latency: Tally,
     pub(crate) notification_bytes: u64,
     pub(crate) handshakes: u64,
-    /// Connections beyond a limit.
+    /// Handshakes of sessions that are there already.
+    pub(crate) reattached: u64,
+    /// Connections that ended without a word.
+    pub(crate) dropped: u64,
+    /// Connections and handshakes beyond a limit.
     pub(crate) rejected: u64,
     /// Connections that said nothing.
     pub(crate) silent: u64,
@@ -114,9 +124,11 @@ impl Clients {
             unflushed: BTreeSet::new(),
             deadlines: BTreeSet::new(),
             last_number: 0,
+            throttle: settings.throttle.map(Throttle::new),
             figures: ClientFigures::default(),
             reads: Summary::default(),
             updates: Summary::default(),
+            fired: Fired::default(),
         })
     }
 
@@ -138,7 +150,7 @@ impl Clients {
 
     /// Begins to count anew.
     pub(crate) fn reset(&mut self) {
-        (self.figures, self.reads, self.updates) = <_>::default();
+        (self.figures, self.reads, self.updates, self.fired) = <_>::default();
     }
 
     /// Begins to count anew for each connection.
@@ -235,6 +247,9 @@ impl Clients {
                 Err(broken) => {
                     let session = self.session(ClientId(number)).unwrap_or_default();
                     tracing::debug!(client = number, %session, "the connection is gone: {broken}");
+                    let stage = self.connections.get(&number).map(|connection| connection.stage);
+                    let by_itself = matches!(broken, Broken::Closed | Broken::Io(_));
+                    self.figures.dropped += u64::from(by_itself && stage == Some(Stage::Talking));
                     self.figures.too_large += u64::from(matches!(broken, Broken::BadLength(1..)));
                     self.remove(number, inputs);
                 }
@@ -248,9 +263,14 @@ impl Clients {
         connection.channel.send(bytes);
         self.unflushed.insert(client.0);
         self.figures.sent += 1;
-        let size = bytes.len() as u64;
-        match connection.traffic.leaves(bytes.get(4..).unwrap_or_default(), now) {
-            Sent::Notification => self.figures.notification_bytes += size,
+        // As ZooKeeper counts, without the length before it.
+        let frame = bytes.get(4..).unwrap_or_default();
+        let size = frame.len() as u64;
+        match connection.traffic.leaves(frame, now) {
+            Sent::Notification => {
+                self.figures.notification_bytes += size;
+                self.fired.notified(frame);
+            }
             Sent::AuthFailed => self.figures.auth_failed += 1,
             Sent::Other => {}
             Sent::Answer { kind, span } => {
@@ -352,8 +372,20 @@ impl Clients {
         let client = ClientId(number);
         while let Some(bytes) = connection.channel.next_frame(self.settings.frame_limit)? {
             if connection.stage == Stage::Fresh {
+                if self.throttle.as_mut().is_some_and(|throttle| !throttle.admits(now)) {
+                    self.figures.rejected += 1;
+                    tracing::debug!(
+                        client = number,
+                        "too many clients come at once; see connection_throttle_tokens"
+                    );
+                    self.remove(number, inputs);
+                    return Ok(());
+                }
                 connection.stage = Stage::Talking;
                 self.figures.handshakes += 1;
+                let attaches =
+                    ConnectRequest::decode(&bytes).is_ok_and(|asked| asked.session != SessionId(0));
+                self.figures.reattached += u64::from(attaches);
                 let address = connection.address.ip().to_canonical();
                 inputs.push(Input::ClientConnected { client, address });
             }

@@ -248,3 +248,42 @@ fn a_client_that_would_fill_the_memory_is_sent_away() {
     door.clients.send(ClientId(1), &vec![7; QUEUE_LIMIT + (16 << 20)], door.clock.monotonic());
     door.turn_until(|door| door.inputs.contains(&gone(1)).then_some(()));
 }
+
+#[test]
+fn clients_beyond_the_throttle_are_closed_without_a_word_and_words_are_not_throttled() {
+    let mut door = Door::open("connection_throttle_tokens=2\nconnection_throttle_fill_time=86400000");
+    let come = |door: &Door| {
+        let mut stream = door.knock();
+        stream.write_all(b"\0\0\0\x01a").expect("sent");
+        stream
+    };
+    let _inside = [come(&door), come(&door)];
+    door.turn_until(|door| (door.inputs.len() == 4).then_some(()));
+    let third = come(&door);
+    assert_eq!(door.read_to_end(&third), b"");
+    assert_eq!((door.clients.figures.rejected, door.clients.figures.handshakes), (1, 2));
+    assert_eq!(door.inputs.len(), 4, "the core does not hear of it");
+    door.knock().write_all(b"ruok").expect("sent");
+    door.turn_until(|door| door.questions.pop_front());
+}
+
+#[test]
+fn a_connection_that_breaks_and_a_session_that_comes_back_are_counted() {
+    let mut door = Door::open("");
+    let request = |session| ConnectRequest {
+        protocol_version: 0,
+        last_zxid_seen: 0,
+        timeout: 4_000,
+        session: SessionId(session),
+        password: Some([0; 16].into()),
+        read_only: None,
+    };
+    for session in [0, 7] {
+        let bytes = request(session).encode();
+        let mut stream = door.knock();
+        stream.write_all(&(bytes.len() as u32).to_be_bytes()).expect("sent");
+        stream.write_all(&bytes).expect("sent");
+    }
+    door.turn_until(|door| (door.clients.figures.dropped == 2).then_some(()));
+    assert_eq!((door.clients.figures.handshakes, door.clients.figures.reattached), (2, 1));
+}

@@ -85,7 +85,7 @@ impl<W: Write> Dump<W> {
     pub(crate) fn snapshot(&mut self, path: &Path) -> Result<(), DumpError> {
         let bytes = unpacked(path).map_err(DumpError::Damage)?;
         let state = if bytes.starts_with(&apache_snapshot::MAGIC) {
-            apache_snapshot::decode(&bytes).map_err(DumpError::Damage)?.state
+            apache_snapshot::decode(&bytes).map_err(DumpError::Damage)?.state.into_state()
         } else {
             let read = read_snapshot(&bytes);
             read.ok_or_else(|| damage("no snapshot, or it is damaged"))?.1

@@ -21,6 +21,13 @@ use std::path::{Path, PathBuf};
 use zabrus_core::identity::{Epoch, Position, Zxid};
 use zabrus_core::state::{Owner, State};
 
+/// The snapshot that Apache ZooKeeper would write of a server that runs and has applied so much, and the
+/// last transaction in it.
+pub(crate) fn snapshot_for_apache(place: &ours::Place, applied: Zxid) -> Result<(Zxid, Vec<u8>), DataError> {
+    let (position, state) = ours::read_committed(place, applied)?;
+    Ok((position.zxid, apache::snapshot::encode(&state, position.zxid)))
+}
+
 /// Everything that a server knows, and where in the history that is.
 #[derive(Debug)]
 pub(crate) struct Image {
@@ -105,7 +112,9 @@ fn sync_names(directory: &Path) -> Result<(), DataError> {
 /// Gives what lies finished and synced at `from` its name, durably. Fails if there is something already.
 fn publish(from: &Path, to: &Path) -> Result<(), DataError> {
     fs::rename(from, to).at(to)?;
-    sync_names(to.parent().unwrap_or(Path::new(".")))
+    // The parent of a mere name is empty.
+    let parent = to.parent().filter(|parent| *parent != Path::new(""));
+    sync_names(parent.unwrap_or(Path::new(".")))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Our own data directories and backups.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -16,8 +16,11 @@ use zabrus_core::{Bytes, Config};
 use super::{At, DataError, Image, hexadecimal, is_in_use, publish};
 use crate::disk::{Contents, DataDirectory, SUBDIRECTORY, is_same};
 use crate::node::StartError;
+use crate::zoo_cfg::Settings;
 
 const EPOCHS: &str = "epochs";
+/// How a backup begins, and every snapshot of ours.
+const MAGIC: [u8; 8] = *b"ZABRSNP1";
 /// What must be removed before a server would start from other data.
 const IN_USE: &str = "there are data already: stop the server and move this directory away";
 /// A server that runs may remove old files while they are read; then it is done again.
@@ -32,6 +35,12 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Where a zoo.cfg says.
+    pub(crate) fn of(settings: &Settings) -> Self {
+        let Settings { data_directory, log_directory, core, .. } = settings;
+        Self { data: data_directory.clone(), log: log_directory.clone(), config: core.clone() }
+    }
+
     /// A data directory without a zoo.cfg. Whose it is, is said by the data or by `myid`.
     pub(crate) fn directory(data: &Path) -> Result<Self, DataError> {
         let epochs = fs::read(data.join(SUBDIRECTORY).join(EPOCHS)).ok().and_then(|file| read_epochs(&file));
@@ -108,6 +117,14 @@ pub(crate) fn read(place: &Place, force: bool) -> Result<Image, DataError> {
     Ok(Image { position, state, accepted_epoch, current_epoch, notes: findings })
 }
 
+/// The state of a server that runs. What it had not yet applied, with `applied` as the last, is not in it
+/// unless a snapshot has it: it may never be committed.
+pub(crate) fn read_committed(place: &Place, applied: Zxid) -> Result<(Position, State), DataError> {
+    let (_, mut recovered) = look(place)?;
+    recovered.entries.retain(|entry| entry.position.zxid <= applied);
+    replayed(&mut recovered).map_err(|what| DataError::new(&place.data, what))
+}
+
 /// Makes the data directory of a server that has none.
 pub(crate) fn write(image: &Image, place: &Place) -> Result<PathBuf, DataError> {
     let Place { data, log, config } = place;
@@ -176,6 +193,12 @@ pub(crate) fn back_up(image: &Image, to: &Path) -> Result<PathBuf, DataError> {
 
 fn write_at(file: &File, offset: u64, bytes: &Bytes) -> io::Result<()> {
     file.write_all_at(bytes, offset)
+}
+
+/// Whether a file wants to be a backup.
+pub(crate) fn is_backup(file: &Path) -> bool {
+    let mut begin = [0; MAGIC.len()];
+    File::open(file).and_then(|mut file| file.read_exact(&mut begin)).is_ok_and(|()| begin == MAGIC)
 }
 
 /// What is in a backup, or in a snapshot file of a data directory.

@@ -4,13 +4,17 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use zabrus_core::state::State;
 use zabrus_core::{Now, Replica};
 
-use super::{Detail, Facts, LISTED_AT_MOST, MetricFacts, ReplicaFacts, SessionFacts, Topic};
+use super::{Detail, Facts, LISTED_AT_MOST, MetricFacts, QuotaFacts, ReplicaFacts, SessionFacts, Topic};
 use crate::clients::Clients;
 use crate::disk::Disk;
 use crate::progress::Progress;
 use crate::zoo_cfg::Settings;
+
+/// More quotas of the top level than these are not measured.
+const QUOTAS_AT_MOST: usize = 1_000;
 
 /// Where the facts are.
 pub(crate) struct Sources<'a> {
@@ -33,11 +37,17 @@ impl Sources<'_> {
             Topic::Digests => {
                 Detail::Digests(self.running.map_or(Vec::new(), |(replica, _)| replica.digests().collect()))
             }
+            Topic::Root => {
+                let root = self.running.and_then(|(replica, _)| replica.state().node("/"));
+                root.map_or(Detail::Nothing, |root| Detail::Root(root.acl().to_vec()))
+            }
             Topic::Metrics => Detail::Metrics(Box::new(MetricFacts {
                 progress: self.progress.clone(),
                 reads: self.clients.reads.clone(),
                 updates: self.clients.updates.clone(),
                 syncs: self.running.map_or_else(Default::default, |(_, disk)| disk.syncs()),
+                fired: self.clients.fired.clone(),
+                quotas: self.running.map_or_else(Vec::new, |(replica, _)| quotas(replica.state())),
             })),
             Topic::ResetServer => {
                 self.clients.reset();
@@ -96,6 +106,17 @@ impl Sources<'_> {
         let named = |(path, client)| Some((self.clients.session(client)?, str::to_owned(path)));
         Detail::Watches(watches.data_watches().filter_map(named).collect())
     }
+}
+
+/// The quotas of the top level, those that ZooKeeper measures.
+fn quotas(state: &State) -> Vec<QuotaFacts> {
+    let Some(quotas) = state.node("/zookeeper/quota") else { return Vec::new() };
+    let of = |name: &str| {
+        let path = format!("/{name}");
+        let quota = state.quota_above(&path).filter(|quota| quota.path == path)?;
+        Some(QuotaFacts { name: name.into(), limits: quota.limits, usage: quota.usage })
+    };
+    quotas.children().take(QUOTAS_AT_MOST).filter_map(of).collect()
 }
 
 fn replica_facts(replica: &Replica, disk: &Disk) -> ReplicaFacts {

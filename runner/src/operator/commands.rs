@@ -326,7 +326,20 @@ fn address(line: &ServerLine, port: impl Fn(&Address) -> u16) -> Value {
         all.clone().map(|address| format!("{}:{}", bracketed(&address.host), port(address))).collect();
     let hosts: Vec<_> = all.clone().map(|address| address.host.as_str()).collect();
     let ports: Vec<_> = all.map(port).collect();
-    json!({ "all_addresses": texts, "all_host_strings": hosts, "all_ports": ports, "one": texts[0], "empty": false })
+    let anywhere: Vec<_> = ports.iter().map(|port| format!("0.0.0.0:{port}")).collect();
+    // Nobody asks whether they can be reached, as in ZooKeeper without multiAddress.enabled.
+    json!({
+        "all_addresses": texts,
+        "all_host_strings": hosts,
+        "all_ports": ports,
+        "all_reachable_addresses": texts,
+        "all_reachable_addresses_or_all": texts,
+        "empty": false,
+        "one": texts[0],
+        "reachable_address": texts[0],
+        "reachable_or_one": texts[0],
+        "wildcard_addresses": anywhere,
+    })
 }
 
 fn zabstate(facts: &Facts) -> Keys {

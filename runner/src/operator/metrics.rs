@@ -5,30 +5,66 @@ use std::fmt::Write;
 
 use serde_json::Map;
 
-use super::{Detail, Facts};
+use super::{Detail, Facts, QuotaFacts};
+use crate::clients::fired;
 use crate::figures::{Summary, Tally};
 use crate::version;
 
 /// One figure.
 struct Metric<'a> {
     name: &'static str,
+    /// Whose figure it is, where there are several of a name.
+    key: Option<&'a str>,
     value: Value<'a>,
 }
 
 enum Value<'a> {
-    /// A number that goes up and down.
-    Gauge(i64),
-    /// The same, written as Java writes a fraction.
-    Fraction(String),
-    /// A number that only grows.
-    Counter(u64),
-    /// Durations, in milliseconds as ZooKeeper has them.
-    Summary(&'a Summary),
+    /// A number, and Prometheus' word for what it is.
+    Single(&'static str, serde_json::Value),
+    /// What is known of many values, so many of which make one of the unit that is shown. Not of all is
+    /// known how they are distributed.
+    Summary { tally: Tally, unit: u64, distribution: Option<&'a Summary> },
 }
 
-/// The percentiles of a summary, in hundred thousandths: how `mntr` and Prometheus name them.
-const PERCENTILES: [(u64, &str, &str); 4] =
-    [(50_000, "p50", "0.5"), (95_000, "p95", "0.95"), (99_000, "p99", "0.99"), (99_900, "p999", "0.999")];
+impl<'a> Value<'a> {
+    /// A number that goes up and down.
+    fn gauge(number: i64) -> Self {
+        Self::Single("gauge", number.into())
+    }
+
+    /// The same, written as Java writes a fraction.
+    fn fraction(text: &str) -> Self {
+        Self::Single("gauge", fraction(text))
+    }
+
+    /// A number that only grows.
+    fn counter(number: u64) -> Self {
+        Self::Single("counter", number.into())
+    }
+
+    /// Durations, in milliseconds as ZooKeeper has them.
+    fn summary(summary: &'a Summary) -> Self {
+        Self::Summary { tally: summary.tally, unit: MICROS, distribution: Some(summary) }
+    }
+
+    /// Durations of what happens rarely.
+    fn durations(tally: Tally) -> Self {
+        Self::Summary { tally, unit: MICROS, distribution: None }
+    }
+
+    /// Numbers of things.
+    fn numbers(tally: Tally) -> Self {
+        Self::Summary { tally, unit: 1, distribution: None }
+    }
+}
+
+/// The percentiles of a summary, in hundred thousandths: how `mntr` names them, and how Prometheus does.
+const PERCENTILES: [(u64, &str); 4] = [(50_000, "p50"), (95_000, "p95"), (99_000, "p99"), (99_900, "p999")];
+const QUANTILES: [(u64, &str); 5] =
+    [(50_000, "0.5"), (90_000, "0.9"), (95_000, "0.95"), (99_000, "0.99"), (99_900, "0.999")];
+
+/// So many microseconds are a millisecond.
+const MICROS: u64 = 1_000;
 
 /// The bounds of our own histograms, in microseconds.
 const BOUNDS: [u64; 16] = [
@@ -64,21 +100,21 @@ fn flat(facts: &Facts) -> Vec<(String, serde_json::Value)> {
     if !facts.settings.standalone {
         all.push(("peer_state".into(), facts.peer_state().into()));
     }
-    for Metric { name, value } in metrics(facts) {
+    for Metric { name, key, value } in metrics(facts) {
+        let name = key.map_or_else(|| name.to_owned(), |key| format!("{key}_{name}"));
         match value {
-            Value::Gauge(number) => all.push((name.into(), number.into())),
-            Value::Counter(number) => all.push((name.into(), number.into())),
-            Value::Fraction(text) => all.push((name.into(), fraction(&text))),
-            Value::Summary(summary) => {
-                let Tally { count, sum, min, max, .. } = summary.tally;
-                all.push((format!("avg_{name}"), fraction(&summary.tally.average_millis())));
+            Value::Single(_, number) => all.push((name, number)),
+            Value::Summary { tally, unit, distribution } => {
+                let Tally { count, sum, min, max, .. } = tally;
+                all.push((format!("avg_{name}"), fraction(&tally.average(unit))));
                 for (prefix, number) in
-                    [("min", min / 1_000), ("max", max / 1_000), ("cnt", count), ("sum", sum / 1_000)]
+                    [("min", min / unit), ("max", max / unit), ("cnt", count), ("sum", sum / unit)]
                 {
                     all.push((format!("{prefix}_{name}"), number.into()));
                 }
-                for (part, prefix, _) in PERCENTILES {
-                    all.push((format!("{prefix}_{name}"), (summary.percentile(part) / 1_000).into()));
+                let Some(distribution) = distribution else { continue };
+                for (part, prefix) in PERCENTILES {
+                    all.push((format!("{prefix}_{name}"), (distribution.percentile(part) / unit).into()));
                 }
             }
         }
@@ -92,11 +128,11 @@ fn fraction(text: &str) -> serde_json::Value {
 
 fn metrics(facts: &Facts) -> Vec<Metric<'_>> {
     let mut all = Vec::new();
-    let mut put = |name, value| all.push(Metric { name, value });
-    let number = |number: u64| Value::Gauge(i64::try_from(number).unwrap_or(i64::MAX));
-    let length = |length: usize| Value::Gauge(i64::try_from(length).unwrap_or(i64::MAX));
+    let mut put = |name, value| all.push(Metric { name, key: None, value });
+    let number = |number: u64| Value::gauge(i64::try_from(number).unwrap_or(i64::MAX));
+    let length = |length: usize| Value::gauge(i64::try_from(length).unwrap_or(i64::MAX));
     let clients = &facts.clients;
-    put("avg_latency", Value::Fraction(clients.latency.average_millis()));
+    put("avg_latency", Value::fraction(&clients.latency.average_millis()));
     put("min_latency", number(clients.latency.min / 1_000));
     put("max_latency", number(clients.latency.max / 1_000));
     put("packets_received", number(clients.received));
@@ -104,28 +140,29 @@ fn metrics(facts: &Facts) -> Vec<Metric<'_>> {
     put("num_alive_connections", length(facts.open_connections));
     put("uptime", number(facts.uptime_millis()));
     let [last, min, max] = clients.answers.sizes();
-    put("last_client_response_size", Value::Gauge(last));
-    put("min_client_response_size", Value::Gauge(min));
-    put("max_client_response_size", Value::Gauge(max));
+    put("last_client_response_size", Value::gauge(last));
+    put("min_client_response_size", Value::gauge(min));
+    put("max_client_response_size", Value::gauge(max));
     put("auth_failed_count", number(clients.auth_failed));
     put("open_file_descriptor_count", length(open_files()));
     put("max_file_descriptor_count", number(file_limit()));
     // What there is none of here, and dashboards ask for.
-    put("connection_drop_probability", Value::Fraction("0.0".into()));
+    put("connection_drop_probability", Value::fraction("0.0"));
     for name in [
         "local_sessions",
         "outstanding_tls_handshake",
         "non_mtls_remote_conn_count",
         "non_mtls_local_conn_count",
     ] {
-        put(name, Value::Gauge(0));
+        put(name, Value::gauge(0));
     }
+    put("tls_handshake_exceeded", Value::counter(0));
     if let Some(replica) = &facts.replica {
         put("outstanding_requests", length(replica.status.waiting));
         put("znode_count", length(replica.znodes));
         put("watch_count", length(replica.watch_count));
         put("ephemerals_count", length(replica.ephemerals));
-        put("approximate_data_size", Value::Gauge(replica.data_size));
+        put("approximate_data_size", Value::gauge(replica.data_size));
         put("global_sessions", length(replica.sessions));
         if !facts.settings.standalone {
             put("quorum_size", length(facts.settings.core.ensemble.voters().count()));
@@ -133,59 +170,97 @@ fn metrics(facts: &Facts) -> Vec<Metric<'_>> {
         if let Some(leading) = replica.leading.filter(|_| facts.mode() == Some("leader")) {
             put("learners", length(leading.learners));
             put("synced_followers", length(leading.synced_followers));
-            put("synced_non_voting_followers", Value::Gauge(0));
+            put("synced_non_voting_followers", Value::gauge(0));
             put("synced_observers", length(leading.synced_observers));
             put("pending_syncs", length(leading.pending_syncs));
             let since = facts.leading_since.unwrap_or(facts.now.monotonic);
             put("leader_uptime", number(facts.now.monotonic.since(since).as_millis()));
             let [last, min, max] = facts.proposal_sizes;
-            put("last_proposal_size", Value::Gauge(last));
-            put("min_proposal_size", Value::Gauge(min));
-            put("max_proposal_size", Value::Gauge(max));
+            put("last_proposal_size", Value::gauge(last));
+            put("min_proposal_size", Value::gauge(min));
+            put("max_proposal_size", Value::gauge(max));
         }
     }
-    put("connection_request_count", Value::Counter(clients.handshakes));
-    put("connection_rejected", Value::Counter(clients.rejected));
-    put("sessionless_connections_expired", Value::Counter(clients.silent));
-    put("large_requests_rejected", Value::Counter(clients.too_large));
-    put("bytes_received_count", Value::Counter(clients.bytes_received));
-    put("response_bytes", Value::Counter(clients.answers.sum));
-    put("watch_bytes", Value::Counter(clients.notification_bytes));
+    put("connection_request_count", Value::counter(clients.handshakes));
+    put("connection_revalidate_count", Value::counter(clients.reattached));
+    put("connection_drop_count", Value::counter(clients.dropped));
+    put("connection_rejected", Value::counter(clients.rejected));
+    put("sessionless_connections_expired", Value::counter(clients.silent));
+    put("large_requests_rejected", Value::counter(clients.too_large));
+    put("bytes_received_count", Value::counter(clients.bytes_received));
+    put("response_bytes", Value::counter(clients.answers.sum));
+    put("watch_bytes", Value::counter(clients.notification_bytes));
+    let leading = facts.replica.and_then(|replica| replica.leading).unwrap_or_default();
+    put("stale_sessions_expired", Value::counter(leading.expired_sessions));
     if let Detail::Metrics(measured) = &facts.detail {
         let progress = &measured.progress;
-        put("looking_count", Value::Counter(progress.lookings));
-        put("proposal_count", Value::Counter(progress.proposals.count));
-        put("commit_count", Value::Counter(progress.committed));
-        put("diff_count", Value::Counter(progress.diffs));
-        put("snap_count", Value::Counter(progress.snaps));
-        put("unrecoverable_error_count", Value::Counter(progress.disk_failures));
-        put("readlatency", Value::Summary(&measured.reads));
-        put("updatelatency", Value::Summary(&measured.updates));
-        put("fsynctime", Value::Summary(&measured.syncs));
-        put("propagation_latency", Value::Summary(&progress.commits));
-        put("election_time", Value::Summary(&progress.elections));
-        put("snapshottime", Value::Summary(&progress.snapshots));
-        put("dbinittime", Value::Summary(&progress.recoveries));
+        put("looking_count", Value::counter(progress.lookings));
+        put("proposal_count", Value::counter(progress.proposals.count));
+        put("commit_count", Value::counter(progress.committed));
+        put("diff_count", Value::counter(progress.diffs));
+        put("snap_count", Value::counter(progress.snaps));
+        put("revalidate_count", Value::counter(progress.revalidated));
+        put("unrecoverable_error_count", Value::counter(progress.disk_failures));
+        put("readlatency", Value::summary(&measured.reads));
+        put("updatelatency", Value::summary(&measured.updates));
+        put("fsynctime", Value::summary(&measured.syncs));
+        put("propagation_latency", Value::summary(&progress.commits));
+        put("election_time", Value::summary(&progress.elections));
+        put("snapshottime", Value::summary(&progress.snapshots));
+        put("dbinittime", Value::summary(&progress.recoveries));
+        put("quorum_ack_latency", Value::summary(&progress.quorums));
+        put("startup_txns_loaded", Value::numbers(progress.recovered));
+        put("unavailable_time", Value::durations(progress.unavailable));
+        put("leader_unavailable_time", Value::durations(progress.leader_unavailable));
+        put("follower_sync_time", Value::durations(progress.follower_syncs));
+        put("observer_sync_time", Value::durations(progress.observer_syncs));
+        for (name, tally) in fired::NAMES.into_iter().zip(measured.fired.tallies()) {
+            put(name, Value::numbers(tally));
+        }
+        let quotas: [(_, QuotaFigure); 4] = [
+            ("quota_count_limit_per_namespace", |quota| limit(quota.limits.count_hard, quota.limits.count)),
+            ("quota_bytes_limit_per_namespace", |quota| limit(quota.limits.bytes_hard, quota.limits.bytes)),
+            ("quota_count_usage_per_namespace", |quota| quota.usage.count),
+            ("quota_bytes_usage_per_namespace", |quota| quota.usage.bytes),
+        ];
+        for (name, figure) in quotas {
+            for quota in &measured.quotas {
+                all.push(Metric { name, key: Some(&quota.name), value: Value::gauge(figure(quota)) });
+            }
+        }
     }
     all
+}
+
+type QuotaFigure = fn(&QuotaFacts) -> i64;
+
+/// What ZooKeeper shows where there are two.
+fn limit(hard: Option<i64>, soft: Option<i64>) -> i64 {
+    hard.or(soft).unwrap_or(-1)
 }
 
 /// Everything in Prometheus' text format.
 pub(super) fn prometheus(facts: &Facts) -> String {
     let mut page = Page(String::new());
-    for Metric { name, value } in metrics(facts) {
+    let mut last = "";
+    for Metric { name, key, value } in metrics(facts) {
+        let label = key.map_or_else(String::new, |key| format!("{{key=\"{}\"}}", escaped(key)));
+        let kind = if let Value::Single(kind, _) = value { kind } else { "summary" };
+        if last != name {
+            page.begin(name, kind);
+        }
+        last = name;
         match value {
-            Value::Gauge(number) => page.single(name, "gauge", &number),
-            Value::Fraction(text) => page.single(name, "gauge", &text),
-            Value::Counter(number) => page.single(name, "counter", &number),
-            Value::Summary(summary) => {
-                page.begin(name, "summary");
-                for (part, _, quantile) in PERCENTILES {
-                    let millis = summary.percentile(part) / 1_000;
-                    page.line(format_args!("{name}{{quantile=\"{quantile}\"}} {millis}"));
+            Value::Single(_, number) => page.line(format_args!("{name}{label} {number}")),
+            Value::Summary { tally, unit, distribution } => {
+                let quantiles = QUANTILES.iter().filter_map(|(part, quantile)| {
+                    distribution.map(|distribution| (quantile, distribution.percentile(*part) / unit))
+                });
+                for (quantile, value) in quantiles {
+                    page.line(format_args!("{name}{{quantile=\"{quantile}\"}} {value}"));
                 }
-                page.line(format_args!("{name}_count {}", summary.tally.count));
-                page.line(format_args!("{name}_sum {}", summary.tally.sum / 1_000));
+                page.line(format_args!("{name}_count {}", tally.count));
+                page.line(format_args!("{name}_sum {}", tally.sum / unit));
             }
         }
     }
@@ -197,6 +272,11 @@ pub(super) fn prometheus(facts: &Facts) -> String {
     }
     page.process(facts);
     page.0
+}
+
+/// A text within the quotes of a label.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 /// A text in Prometheus' format.

@@ -4,12 +4,15 @@
 //! (`collect.rs`); another thread makes them a text (`words.rs`, `commands.rs`, `metrics.rs`); whoever
 //! asked gets it.
 
+#[cfg(test)]
+mod apache;
 pub(crate) mod collect;
 mod commands;
 mod date;
 mod http;
 mod metrics;
 pub(crate) mod serve;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 pub(crate) mod words;
@@ -19,11 +22,13 @@ use std::sync::Arc;
 
 use zabrus_core::event::{Phase, Role};
 use zabrus_core::replica::{Leading, Status};
+use zabrus_core::state::{QuotaLimits, QuotaUsage};
 use zabrus_core::watches::WatchFigures;
-use zabrus_core::wire::SessionId;
+use zabrus_core::wire::{Acl, SessionId};
 use zabrus_core::{Instant, Now, Zxid};
 
 use crate::clients::ClientFigures;
+use crate::clients::fired::Fired;
 use crate::clients::traffic::Answers;
 use crate::figures::Summary;
 use crate::progress::Progress;
@@ -43,6 +48,8 @@ pub(crate) enum Topic {
     Sessions,
     Watches,
     Digests,
+    /// The access control list of the root, and where the state is.
+    Root,
     /// The distributions too.
     Metrics,
     /// Count anew: the server's figures.
@@ -94,6 +101,7 @@ pub(crate) enum Detail {
     Sessions(SessionFacts),
     Watches(Vec<(SessionId, String)>),
     Digests(Vec<(Zxid, u64)>),
+    Root(Vec<Acl>),
     Metrics(Box<MetricFacts>),
     /// There are so many that listing them would take too long.
     TooMany(usize),
@@ -135,6 +143,18 @@ pub(crate) struct MetricFacts {
     pub(crate) reads: Summary,
     pub(crate) updates: Summary,
     pub(crate) syncs: Summary,
+    pub(crate) fired: Fired,
+    /// Of the top level.
+    pub(crate) quotas: Vec<QuotaFacts>,
+}
+
+/// The quota of everything below one node of the top level.
+#[derive(Clone, Debug)]
+pub(crate) struct QuotaFacts {
+    /// The name of the node.
+    pub(crate) name: String,
+    pub(crate) limits: QuotaLimits,
+    pub(crate) usage: QuotaUsage,
 }
 
 impl Facts {

@@ -1,13 +1,15 @@
 //! The two HTTP ports: the admin server and the metrics.
 
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::commands::{self, COMMANDS, Command};
-use super::http::{self, Response};
+use super::http::{self, Request, Response};
+use super::snapshot::{self, Snapshots};
 use super::{Facts, Topic, metrics};
+use crate::data::ours::Place;
 use crate::node::{Notice, Notices};
 use crate::zoo_cfg::{AdminSettings, HostPort, Settings};
 
@@ -19,19 +21,18 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) fn start(settings: &Settings, notices: &Notices) {
     if let Some(admin) = settings.admin.clone() {
         let (address, ask) = (admin.address.clone(), asking(notices));
-        open("admin", "admin.serverPort", &address, move |path| respond(&admin, path, &ask));
+        let snapshots = Snapshots { place: Place::of(settings), last: Mutex::new(None) };
+        open("admin", "admin.serverPort", &address, move |request| {
+            respond(&admin, &snapshots, request, &ask)
+        });
     }
     if let Some(address) = &settings.metrics {
         let ask = asking(notices);
-        open("metrics", "metricsProvider.httpPort", address, move |path| match path {
-            "/metrics" => match ask(Topic::Metrics) {
-                Some(facts) => Response {
-                    status: 200,
-                    content_type: "text/plain; version=0.0.4; charset=utf-8",
-                    body: metrics::prometheus(&facts),
-                },
-                None => busy(),
-            },
+        open("metrics", "metricsProvider.httpPort", address, move |request| match &*request.path {
+            _ if request.posts => Response::wrong_method(),
+            "/metrics" => ask(Topic::Metrics).map_or_else(busy, |facts| {
+                Response::new(200, "text/plain; version=0.0.4; charset=utf-8", metrics::prometheus(&facts))
+            }),
             _ => Response::plain(404, "See /metrics.\n"),
         });
     }
@@ -41,7 +42,7 @@ fn open(
     name: &str,
     key: &str,
     address: &HostPort,
-    respond: impl Fn(&str) -> Response + Send + Sync + 'static,
+    respond: impl Fn(&Request) -> Response + Send + Sync + 'static,
 ) {
     match http::serve(address, name, respond) {
         Ok(_) => tracing::info!("{name}: HTTP on {address}"),
@@ -59,12 +60,27 @@ fn asking(notices: &Notices) -> impl Fn(Topic) -> Option<Box<Facts>> + Send + Sy
     }
 }
 
-fn busy() -> Response {
+pub(super) fn busy() -> Response {
     Response::plain(503, "The server does not answer.\n")
 }
 
-fn respond(admin: &AdminSettings, path: &str, ask: &impl Fn(Topic) -> Option<Box<Facts>>) -> Response {
-    let path = path.trim_end_matches('/');
+fn respond(
+    admin: &AdminSettings,
+    snapshots: &Snapshots,
+    request: &Request,
+    ask: &impl Fn(Topic) -> Option<Box<Facts>>,
+) -> Response {
+    let path = request.path.trim_end_matches('/');
+    let name = path.strip_prefix(admin.commands.as_str()).and_then(|rest| rest.strip_prefix('/'));
+    if let Some(name) = name.and_then(snapshot::find) {
+        if !admin.everything {
+            return not_named(name);
+        }
+        return snapshot::answer(name, admin, snapshots, request, ask);
+    }
+    if request.posts {
+        return Response::wrong_method();
+    }
     if path == "/livez" || path == "/readyz" {
         return match ask(Topic::Server).map(|facts| facts.mode()) {
             None => busy(),
@@ -84,30 +100,33 @@ fn respond(admin: &AdminSettings, path: &str, ask: &impl Fn(Topic) -> Option<Box
 
 /// The names of all commands, as links.
 fn index(base: &str) -> Response {
-    let link = |Command { name, .. }: &Command| format!("<a href=\"{base}/{name}\">{name}</a><br/>\n");
-    let body = COMMANDS.iter().map(link).collect();
-    Response { status: 200, content_type: "text/html; charset=utf-8", body }
+    let mut names: Vec<_> = COMMANDS.iter().map(|Command { name, .. }| *name).collect();
+    names.extend(["snapshot", "restore"]);
+    names.sort_unstable();
+    let links = names.iter().map(|name| format!("<a href=\"{base}/{name}\">{name}</a><br/>\n"));
+    Response::new(200, "text/html; charset=utf-8", links.collect::<String>())
 }
 
 fn command(admin: &AdminSettings, name: &str, ask: &impl Fn(Topic) -> Option<Box<Facts>>) -> Response {
-    if matches!(name, "snapshot" | "snap" | "restore" | "rest") {
-        let error = "snapshots are neither made nor restored over HTTP";
-        return json_text(503, &json!({ "command": name, "error": error }));
-    }
     let Some(command) = commands::find(name) else {
         return json_text(200, &json!({ "command": name, "error": format!("Unknown command: {name}") }));
     };
     if command.delicate && !admin.everything {
-        let error = "it names sessions or paths or changes something, and zoo.cfg does not name the admin \
-                     server: allow it with admin.enableServer=true";
-        return json_text(403, &command.refuse(error.into()).into());
+        return not_named(command.name);
     }
     let Some(facts) = ask(command.topic) else { return busy() };
     json_text(200, &command.answer(&facts).into())
 }
 
+/// The file does not name the admin server, so not everything is for everybody.
+fn not_named(command: &str) -> Response {
+    let error = "it names sessions or paths or changes something, and zoo.cfg does not name the admin server: \
+                 allow it with admin.enableServer=true";
+    json_text(403, &json!({ "command": command, "error": error }))
+}
+
 /// Written as ZooKeeper writes it: `"key" : value`, for scripts that look for that.
-fn json_text(status: u16, value: &Value) -> Response {
+pub(super) fn json_text(status: u16, value: &Value) -> Response {
     let mut body = String::new();
     for line in serde_json::to_string_pretty(value).expect("maps with text for keys are JSON").lines() {
         match line.split_once("\": ") {
@@ -118,7 +137,7 @@ fn json_text(status: u16, value: &Value) -> Response {
             _ => body.extend([line, "\n"]),
         }
     }
-    Response { status, content_type: "application/json; charset=utf-8", body }
+    Response::new(status, "application/json; charset=utf-8", body)
 }
 
 #[cfg(test)]
@@ -131,17 +150,21 @@ mod tests {
     #[test]
     fn a_file_that_does_not_name_the_admin_server_opens_only_what_is_harmless() {
         let address = HostPort { host: "0.0.0.0".into(), port: 8_080 };
-        let mut admin = AdminSettings { address, commands: "/commands".into(), everything: false };
+        let snapshot_rest = Duration::ZERO;
+        let (everything, snapshots) = (false, true);
+        let mut admin =
+            AdminSettings { address, commands: "/commands".into(), everything, snapshots, snapshot_rest };
+        let place = Place::directory(std::path::Path::new("/nowhere")).expect("nobody looks");
+        let none = Snapshots { place, last: Mutex::new(None) };
+        let request = |path: &str| Request { path: path.into(), ..Request::default() };
         let answer = |admin: &AdminSettings, path: &str| {
-            respond(admin, path, &|_| Some(Box::new(facts(ALONE, Role::Leading)))).status
+            respond(admin, &none, &request(path), &|_| Some(Box::new(facts(ALONE, Role::Leading)))).status
         };
         for path in ["/commands", "/commands/ruok", "/commands/mntr", "/commands/stat", "/livez", "/readyz/"]
         {
             assert_eq!(answer(&admin, path), 200, "{path}");
         }
-        for path in
-            ["cons", "dump", "wchc", "watches_by_path", "hash", "icfg", "srst", "connection_stat_reset"]
-        {
+        for path in ["cons", "dump", "wchc", "watches_by_path", "hash", "icfg", "srst", "snap", "restore"] {
             assert_eq!(answer(&admin, &format!("/commands/{path}")), 403, "{path}");
         }
         admin.everything = true;
@@ -149,13 +172,17 @@ mod tests {
         admin.commands = "/elsewhere".into();
         assert_eq!((answer(&admin, "/commands/ruok"), answer(&admin, "/elsewhere/ruok")), (404, 200));
         assert_eq!(answer(&admin, "/elsewhereruok"), 404);
-        assert_eq!(respond(&admin, "/livez", &|_| None).status, 503, "the core thread is dead");
+        assert_eq!(
+            respond(&admin, &none, &request("/livez"), &|_| None).status,
+            503,
+            "the core thread is dead"
+        );
     }
 
     #[test]
     fn json_is_written_as_zookeeper_writes_it() {
         let value = json!({ "a": null, "b": { "c\": d": ["x\": y"] }, "e": "\": f" });
-        let text = json_text(200, &value).body;
+        let text = String::from_utf8(json_text(200, &value).body).expect("JSON");
         assert!(text.starts_with("{\n  \"a\" : null,\n  \"b\" : {\n"), "{text}");
         assert_eq!(serde_json::from_str::<Value>(&text).expect("JSON"), value);
     }

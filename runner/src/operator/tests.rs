@@ -3,16 +3,18 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use zabrus_core::event::{Phase, Role};
 use zabrus_core::replica::{Leading, Status};
+use zabrus_core::state::{QuotaLimits, QuotaUsage};
 use zabrus_core::watches::WatchFigures;
 use zabrus_core::wire::SessionId;
 use zabrus_core::{Config, Duration, Instant, Now, Replica, ServerId, Zxid};
 
 use super::words::Word;
 use super::{
-    ConnectionFacts, Detail, Facts, LISTED_AT_MOST, MetricFacts, ReplicaFacts, SessionFacts, Topic, commands,
-    metrics,
+    ConnectionFacts, Detail, Facts, LISTED_AT_MOST, MetricFacts, QuotaFacts, ReplicaFacts, SessionFacts,
+    Topic, commands, metrics,
 };
 use crate::clients::ClientFigures;
+use crate::clients::fired::Fired;
 use crate::clients::traffic::Answers;
 use crate::disk::DataDirectory;
 use crate::figures::{Summary, Tally};
@@ -20,7 +22,7 @@ use crate::progress::Progress;
 use crate::version;
 use crate::zoo_cfg::for_test;
 
-const THREE: &str = "dataDir=/d\ntickTime=2000\ninitLimit=10\nsyncLimit=5\nclientPort=2181\n\
+pub(super) const THREE: &str = "dataDir=/d\ntickTime=2000\ninitLimit=10\nsyncLimit=5\nclientPort=2181\n\
     server.1=a:2888:3888\nserver.2=[::1]:2889:3889:observer;0.0.0.0:2182\nserver.3=c:1:2|d:3:4\n\
     4lw.commands.whitelist=*\n";
 pub(super) const ALONE: &str = "dataDir=/d\nclientPort=1\n4lw.commands.whitelist=*";
@@ -46,7 +48,13 @@ fn tally(values: &[u64]) -> Tally {
 
 /// Server 1 of a file, at noon of a day, a minute after its start.
 pub(super) fn facts(text: &str, role: Role) -> Facts {
-    let leading = Leading { learners: 2, synced_followers: 1, synced_observers: 1, pending_syncs: 0 };
+    let leading = Leading {
+        learners: 2,
+        synced_followers: 1,
+        synced_observers: 1,
+        pending_syncs: 0,
+        expired_sessions: 9,
+    };
     let replica = ReplicaFacts {
         status: status(1, role, true),
         leading: (role == Role::Leading).then_some(leading),
@@ -91,7 +99,7 @@ fn answer(facts: &Facts, word: &'static str) -> String {
 }
 
 /// One connection with a session, and one without.
-fn connections() -> Vec<ConnectionFacts> {
+pub(super) fn connections() -> Vec<ConnectionFacts> {
     let fresh = ConnectionFacts {
         address: "127.0.0.1:37904".parse().expect("an address"),
         interest: 0,
@@ -222,7 +230,7 @@ fn a_connection_without_requests_has_the_figures_of_a_reset_one() {
     assert!(text.contains(fields), "{text}");
 }
 
-fn sessions(expiring: bool) -> Detail {
+pub(super) fn sessions(expiring: bool) -> Detail {
     let (one, two) = (SessionId(0x10), SessionId(0x20));
     Detail::Sessions(SessionFacts {
         expiring: expiring.then(|| vec![(Instant(66_000_000), vec![two]), (Instant(68_000_000), vec![one])]),
@@ -284,17 +292,20 @@ fn small_words_answer_as_zookeepers() {
     assert_eq!(answer(&facts, "isro"), "rw");
 }
 
-fn measured(role: Role) -> Facts {
+pub(super) fn measured(text: &str, role: Role) -> Facts {
     let mut updates = Summary::default();
     [1_000, 2_000, 3_000].into_iter().for_each(|micros| updates.record(Duration(micros)));
     let (progress, reads, syncs) = (Progress::default(), Summary::default(), Summary::default());
-    let detail = Detail::Metrics(Box::new(MetricFacts { progress, reads, updates, syncs }));
-    Facts { detail, ..facts(THREE, role) }
+    let limits = QuotaLimits { count: Some(5), count_hard: Some(7), ..Default::default() };
+    let quotas = vec![QuotaFacts { name: "a\"b".into(), limits, usage: QuotaUsage { count: 3, bytes: 9 } }];
+    let fired = Fired::default();
+    let detail = Detail::Metrics(Box::new(MetricFacts { progress, reads, updates, syncs, fired, quotas }));
+    Facts { detail, ..facts(text, role) }
 }
 
 #[test]
 fn mntr_is_keys_and_values() {
-    let text = answer(&measured(Role::Leading), "mntr");
+    let text = answer(&measured(THREE, Role::Leading), "mntr");
     let values: Vec<_> = text.lines().map(|line| line.split_once('\t').expect("a tab")).collect();
     for pair in [
         ("zk_version", version::FULL),
@@ -312,25 +323,32 @@ fn mntr_is_keys_and_values() {
         ("zk_cnt_updatelatency", "3"),
         ("zk_p999_updatelatency", "3"),
         ("zk_avg_readlatency", "0.0"),
+        ("zk_stale_sessions_expired", "9"),
+        ("zk_sum_node_created_watch_count", "0"),
+        ("zk_a\"b_quota_count_limit_per_namespace", "7"),
+        ("zk_a\"b_quota_bytes_limit_per_namespace", "-1"),
     ] {
         assert!(values.contains(&pair), "{pair:?}: {text}");
     }
     assert!(values.iter().all(|(key, _)| key.starts_with("zk_")));
-    let follower = answer(&measured(Role::Following), "mntr");
+    let follower = answer(&measured(THREE, Role::Following), "mntr");
     assert!(!follower.contains("learners") && !follower.contains("proposal_size"), "{follower}");
-    let json = commands::find("monitor").expect("known").answer(&measured(Role::Leading));
+    let json = commands::find("monitor").expect("known").answer(&measured(THREE, Role::Leading));
     assert_eq!((&json["znode_count"], &json["avg_updatelatency"]), (&6.into(), &2.0.into()));
 }
 
 #[test]
 fn prometheus_gets_every_metric_once_with_its_type() {
-    let text = metrics::prometheus(&measured(Role::Leading));
+    let text = metrics::prometheus(&measured(THREE, Role::Leading));
     for line in [
         "# TYPE znode_count gauge",
         "znode_count 6",
         "# TYPE connection_rejected counter",
         "# TYPE updatelatency summary",
         "updatelatency{quantile=\"0.5\"} 2",
+        "updatelatency{quantile=\"0.9\"} 3",
+        "# TYPE quota_count_usage_per_namespace gauge",
+        "quota_count_usage_per_namespace{key=\"a\\\"b\"} 3",
         "updatelatency_count 3",
         "updatelatency_sum 6",
         "# TYPE zabrus_request_seconds histogram",

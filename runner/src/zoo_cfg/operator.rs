@@ -12,6 +12,9 @@ pub(crate) struct AdminSettings {
     /// Also the commands that name sessions or paths, or change something. Only where the file names
     /// the admin server, since it is open to everybody: who knows a session's number can take it over.
     pub(crate) everything: bool,
+    /// Whether the command `snapshot` answers, and how long it rests between two answers.
+    pub(crate) snapshots: bool,
+    pub(crate) snapshot_rest: std::time::Duration,
 }
 
 const PROMETHEUS: &str = "PrometheusMetricsProvider";
@@ -28,8 +31,16 @@ pub(super) fn admin(keys: &mut Keys) -> Option<AdminSettings> {
     });
     let commands = text(keys, "admin.commandURL", "/commands", "below this path are the commands");
     let commands = format!("/{}", commands.trim_matches('/'));
+    let meanings =
+        ["who may do everything to the root gets a snapshot over HTTP", "there are no snapshots over HTTP"];
+    let snapshots = keys.switch("admin.snapshot.enabled", true, ["true", "false"], meanings);
+    let rest = keys.number("admin.rateLimiterIntervalInMS", 300_000, 0..=86_400_000, |n| {
+        format!("one snapshot over HTTP every {n} ms at most")
+    });
+    let snapshot_rest = std::time::Duration::from_millis(rest);
     let address = HostPort { host, port: port as u16 };
-    enabled.then_some(AdminSettings { address, commands, everything: named.contains(&true) })
+    let everything = named.contains(&true);
+    enabled.then_some(AdminSettings { address, commands, everything, snapshots, snapshot_rest })
 }
 
 /// Where metrics are served, `None` if nowhere.

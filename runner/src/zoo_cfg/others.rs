@@ -14,11 +14,16 @@ enum Treatment {
     RefusedIfOn(&'static str),
     /// The same with any value.
     Refused(&'static str),
+    /// The title of a section in ZooKeeper's manual; Apache's server reads only this key.
+    Title(&'static str),
 }
 
-use Treatment::{Ignored, NotYet, Refused, RefusedIfOn};
+use Treatment::{Ignored, NotYet, Refused, RefusedIfOn, Title};
 
 const SWITCHED_ON: [&str; 2] = ["true", "yes"];
+
+const REQUESTS: &str = "globalOutstandingLimit bounds the requests under way: who has some is not read from";
+const BOUNDS: &str = "jute.maxbuffer bounds one request, and globalOutstandingLimit how many are under way";
 
 /// By key; one that ends in a dot stands for all keys that begin so and have no line of their own.
 const OTHERS: &[(&str, Treatment)] = &[
@@ -27,16 +32,23 @@ const OTHERS: &[(&str, Treatment)] = &[
     ("admin.idleTimeout", Ignored("the admin server closes a connection after its answer")),
     ("admin.needClientAuth", Ignored("there is no TLS with which a client could prove who it is")),
     ("admin.portUnification", NotYet("there is no TLS yet")),
-    ("admin.rateLimiterIntervalInMS", Ignored("there are no snapshots over HTTP to limit")),
-    ("admin.restore.", NotYet("nothing is restored over HTTP")),
-    ("admin.snapshot.", NotYet("there are no snapshots over HTTP")),
+    ("admin.restore.", NotYet("nothing is restored over HTTP; see `zabrus restore`")),
     ("allowSaslFailedClients", Ignored("there is no SASL yet, so it cannot fail")),
     ("audit.", NotYet("there is no audit log yet")),
     ("authProvider.", NotYet("there are no authentication providers of your own")),
     ("autopurge.purgeInterval", Ignored("old snapshots and logs are always purged, without an interval")),
     ("client.portUnification", NotYet("there is no TLS yet")),
     ("connectToLearnerMasterLimit", Ignored("initLimit bounds connecting too")),
-    ("connection_throttle_", NotYet("new sessions are not throttled")),
+    ("connectionFreezeTime", Title("connection_throttle_freeze_time")),
+    ("connectionMaxTokens", Title("connection_throttle_tokens")),
+    ("connectionTokenFillCount", Title("connection_throttle_fill_count")),
+    ("connectionTokenFillTime", Title("connection_throttle_fill_time")),
+    (
+        "connection_throttle_",
+        NotYet(
+            "clients are sent away only when there are no tokens, all kinds of them alike and none by chance",
+        ),
+    ),
     ("digest.enabled", Ignored("the digests of all servers are always compared")),
     ("electionPortBindRetry", Ignored("a port that cannot be bound ends the start")),
     ("enableEagerACLCheck", Ignored("only the leader checks permissions, once")),
@@ -44,8 +56,8 @@ const OTHERS: &[(&str, Treatment)] = &[
     ("fips-mode", NotYet("there is no TLS yet")),
     ("flushDelay", Ignored("writes that arrive during a sync are synced together, without a delay")),
     ("jvm.", Ignored("there is no JVM")),
-    ("largeRequestMaxBytes", NotYet("only jute.maxbuffer bounds requests")),
-    ("largeRequestThreshold", NotYet("only jute.maxbuffer bounds requests")),
+    ("largeRequestMaxBytes", NotYet(BOUNDS)),
+    ("largeRequestThreshold", NotYet(BOUNDS)),
     ("leader.", Ignored("snapshots are sent in chunks that never hold up anything else")),
     ("leaderServes", NotYet("a leader always serves clients")),
     ("learner.", Ignored("sending never waits")),
@@ -65,7 +77,10 @@ const OTHERS: &[(&str, Treatment)] = &[
     ("portUnification", RefusedIfOn("there is no TLS between servers yet")),
     ("quorum.auth.", RefusedIfOn("there is no SASL between servers yet")),
     ("readonlymode.enabled", NotYet("there is no read-only mode; a server without a quorum serves nobody")),
-    ("request_throttle_", NotYet("requests are not throttled")),
+    ("requestThrottleDropStale", Title("request_throttle_drop_stale")),
+    ("requestThrottleLimit", Title("request_throttle_max_requests")),
+    ("requestThrottleStallTime", Title("request_throttle_stall_time")),
+    ("request_throttle_", NotYet(REQUESTS)),
     (
         "secureClientPort",
         NotYet("there is no TLS, and nothing listens on this port: put a proxy in front of clientPort"),
@@ -79,7 +94,11 @@ const OTHERS: &[(&str, Treatment)] = &[
     ("sslQuorum", RefusedIfOn("there is no TLS between servers yet")),
     ("sslQuorumReloadCertFiles", NotYet("there is no TLS yet")),
     ("syncEnabled", Ignored("observers always keep a log")),
-    ("throttled_op_wait_time", NotYet("requests are not throttled")),
+    ("throttledOpWaitTime", Title("throttled_op_wait_time")),
+    (
+        "throttled_op_wait_time",
+        NotYet("a request waits as long as it takes; none is refused for having waited"),
+    ),
     ("watchManagerName", Ignored("there is one implementation of watches")),
 ];
 
@@ -101,6 +120,9 @@ fn judge(entry: &Entry) -> (Severity, String) {
     match treatment {
         Ignored(why) => (Severity::Note, format!("not needed here: {why}")),
         NotYet(what) => (Severity::Warning, format!("no effect yet: {what}")),
+        Title(real) => {
+            (Severity::Warning, format!("no effect, neither here nor in ZooKeeper: the key is {real}"))
+        }
         RefusedIfOn(_) if !is_on => (Severity::Note, "off, as it must be".into()),
         RefusedIfOn(why) | Refused(why) => (Severity::Error, format!("remove {key}: {why}")),
     }
@@ -133,5 +155,10 @@ mod tests {
         assert_eq!(judged("metricsProvider.httpsPort", "7001"), Severity::Warning);
         assert_eq!(judged("sslx", "1"), Severity::Warning, "a prefix ends in its dot");
         assert_eq!(judged("jvm.pause.monitor", "true"), Severity::Note);
+        for key in
+            ["request_throttle_max_requests", "requestThrottleLimit", "connection_throttle_freeze_time"]
+        {
+            assert_eq!(judged(key, "5"), Severity::Warning, "{key}");
+        }
     }
 }

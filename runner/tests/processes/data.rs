@@ -104,9 +104,20 @@ fn a_running_server_is_backed_up_and_verified_and_its_backup_restored() {
     wait_for("a mode", || first.mode());
     let mut client = Client::connect(first.port).expect("it serves");
     client.create("/later", b"x").expect("acknowledged");
-    done(["backup", "--to", word(&backup), word(&first.zoo_cfg)]);
-    let text = done(["verify", word(&first.zoo_cfg)]);
-    assert!(text.contains("Everything is whole."), "{text}");
+    let mut beside = Command::new(ZABRUS);
+    beside.args(["backup", "--to", "backup", word(&first.zoo_cfg)]).current_dir(&home);
+    let output = beside.output().expect("a process");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for whole in [&first.zoo_cfg, &backup] {
+        let text = done(["verify", word(whole)]);
+        assert!(text.contains("Everything is whole."), "{text}");
+    }
+    let damaged = home.join("damaged");
+    let mut bytes = fs::read(&backup).expect("a backup");
+    *bytes.last_mut().expect("bytes") ^= 1;
+    fs::write(&damaged, bytes).expect("written");
+    let (code, text) = run(["verify", word(&damaged)]);
+    assert!(code == Some(1) && text.contains("it is no backup, or damaged"), "{text}");
     client.create("/too-late", b"x").expect("acknowledged");
 
     done(["restore", "--from", word(&backup), "--to", word(&second.zoo_cfg)]);

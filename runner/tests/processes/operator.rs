@@ -7,7 +7,7 @@ use std::time::Duration;
 use zabrus_core::wire::{Acl, Create, Id, OpCode, PathWatch, Permissions};
 
 use crate::client::Client;
-use crate::server::{Cluster, Server, free_port, wait_for};
+use crate::server::{Cluster, Server, ZABRUS, free_port, wait_for};
 
 /// A client with an ephemeral node `/e` and watches on it and on `/nope`.
 fn busy_client(server: &Server) -> Client {
@@ -23,15 +23,23 @@ fn busy_client(server: &Server) -> Client {
     client
 }
 
-/// The status line and the body of a page.
-fn get(port: u16, path: &str) -> (String, String) {
+/// The head and the body of the answer to a GET with these headers.
+fn get_with(port: u16, path: &str, headers: &str) -> (String, Vec<u8>) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket");
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: here\r\n\r\n").as_bytes()).expect("sent");
-    let mut text = String::new();
-    stream.read_to_string(&mut text).expect("an answer");
-    let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
-    (head.lines().next().unwrap_or_default().to_owned(), body.to_owned())
+    let request = format!("GET {path} HTTP/1.1\r\nHost: here\r\n{headers}\r\n");
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).expect("an answer");
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a head and a body");
+    let body = bytes.split_off(end + 4);
+    (String::from_utf8(bytes).expect("a head"), body)
+}
+
+/// The status line and the body of a page.
+fn get(port: u16, path: &str) -> (String, String) {
+    let (head, body) = get_with(port, path, "");
+    (head.lines().next().unwrap_or_default().to_owned(), String::from_utf8(body).expect("a text"))
 }
 
 fn json(port: u16, command: &str) -> serde_json::Value {
@@ -147,8 +155,45 @@ fn the_admin_server_and_the_metrics_answer() {
 
     assert_eq!(json(admin, "stat_reset")["error"], serde_json::Value::Null);
     assert_eq!(json(admin, "srvr")["server_stats"]["max_latency"], 0);
-    assert_eq!(get(admin, "/commands/snapshot").0, "HTTP/1.1 503 Service Unavailable");
+    assert_eq!(get(admin, "/commands/snapshot").0, "HTTP/1.1 401 Unauthorized");
     assert_eq!(get(admin, "/elsewhere").0, "HTTP/1.1 404 Not Found");
+}
+
+#[test]
+fn a_snapshot_over_http_is_one_of_apaches_and_holds_what_clients_were_told_is_done() {
+    let mut cluster = Cluster::new(1, 0);
+    let admin = free_port();
+    cluster.configure(&format!(
+        "admin.enableServer=true\nadmin.serverAddress=127.0.0.1\nadmin.serverPort={admin}\n"
+    ));
+    cluster.start();
+    let server = &cluster.servers[0];
+    let mut client = Client::connect(server.port).expect("it serves");
+    for number in 0..20 {
+        client.create(&format!("/n{number}"), b"x").expect("acknowledged");
+    }
+    let zxid = value(&server.ask("srvr"), "Zxid:").to_owned();
+    let ask = || get_with(admin, "/commands/snapshot?streaming=true", "Authorization: digest any:body\r\n");
+    let (head, body) = ask();
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n"), "{head}");
+    assert!(head.contains(&format!("\r\nlast_zxid: {zxid}\r\nsnapshot_size: {}\r\n", body.len())), "{head}");
+    assert!(ask().0.starts_with("HTTP/1.1 429 Too Many Requests\r\n"), "once in five minutes");
+
+    let from = server.home().join("from-http");
+    std::fs::create_dir_all(from.join("version-2")).expect("a folder");
+    let file = from.join("version-2").join(zxid.replace("0x", "snapshot."));
+    std::fs::write(file, body).expect("written");
+    let to = server.home().join("imported");
+    std::fs::create_dir(&to).expect("a folder");
+    let mut import = std::process::Command::new(ZABRUS);
+    let output =
+        import.arg("import").arg("--from").arg(&from).arg("--to").arg(&to).output().expect("a process");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        text.contains("24 znodes (0 ephemeral") && text.contains(&format!("last zxid {zxid},")),
+        "{text}"
+    );
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub fn claimed(zxid: Zxid, claimed: Option<u64>, before: u64, after: u64) -> Ver
     })
 }
 
-/// Judges a whole tree node by node (W10 for what watches are armed again by).
+/// Judges a whole tree node by node.
 pub fn nodes<'a>(state: &State, expected: impl Iterator<Item = (&'a str, &'a Arc<Node>)>) -> Verdict {
     let mut count = 0;
     for (path, node) in expected {

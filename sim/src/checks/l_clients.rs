@@ -95,6 +95,14 @@ pub fn synced(words: &str, header: Zxid, answered_before: Zxid) -> Verdict {
     })
 }
 
+/// L8: a leader answers a learner's `sync` when all that it had `proposed` by then is committed
+/// (client.md section 10).
+pub fn flushed(committed: Zxid, proposed: Zxid) -> Verdict {
+    ensure(committed >= proposed, || {
+        format!("it answers a sync at {committed}, but had proposed {proposed} when it came")
+    })
+}
+
 /// L12: a reserved number answers only what was asked under it.
 pub fn reserved(xid: i32, asked: bool) -> Verdict {
     ensure(asked, || format!("an answer with the number {xid} came, but nobody asked"))
@@ -141,6 +149,7 @@ mod tests {
         assert!(not_ahead(String::new, z(2), Some(z(2))).is_err());
         assert!(monotonic(z(1), z(1)).is_ok() && monotonic(z(2), z(1)).is_err());
         assert!(synced("it", z(2), z(2)).is_ok() && synced("it", z(1), z(2)).is_err());
+        assert!(flushed(z(2), z(2)).is_ok() && flushed(z(1), z(2)).is_err());
         assert!(reserved(-2, true).is_ok() && reserved(-2, false).is_err());
     }
 }

@@ -5,7 +5,7 @@
 //! E11 (everything holds with an adversarial election) is a way to run, not a check: the setting
 //! [`zabrus_core::config::ElectionAlgorithm::External`]. B2, B3 follow from B7, B12 from B11. W8 (a watch is
 //! armed in the state that its read showed) is W3 behind that state and W4 before it, W9 (persistent
-//! watches) is W1 and W2, W10 (true stats) is B15, and L11 (conditional writes) is B16 and L1.
+//! watches) is W1 and W2, and L11 (conditional writes) is B16 and L1.
 
 pub mod b01_integrity;
 pub mod b04_primary_order;
@@ -60,6 +60,7 @@ pub mod r10_no_ack_after_error;
 pub mod v07_minority_leader;
 pub mod w01_events;
 pub mod w07_rearmed;
+pub mod w10_true_stats;
 pub mod y01_persist_before_send;
 pub mod y02_leader_most_recent;
 pub mod y03_initial_history;
@@ -177,6 +178,7 @@ rules! {
     W5 "invariants.md W5, standard watches fire once",
     W6 "invariants.md W6, no ghost events; ZOOKEEPER-1382",
     W7 "invariants.md W7, watches armed again; ZOOKEEPER-1412, -1667, -3145, -3125",
+    W10 "invariants.md W10, true stats; ZOOKEEPER-3125, -3249, -3145, -1046",
     L1 "invariants.md L1 and L11, write correctness; ZOOKEEPER-2623, -3472",
     L2 "invariants.md L2, read correctness; ZOOKEEPER-1412",
     L3 "invariants.md L3, linearizable writes",

@@ -1,4 +1,7 @@
-//! R9 (invariants.md section 5): removing old files never changes what recovery gives (ZOOKEEPER-3231).
+//! R9 (invariants.md section 5): removing old files never changes what recovery gives, and spare snapshots are
+//! counted only if they are whole (ZOOKEEPER-3231).
+
+use zabrus_core::Zxid;
 
 use super::{Verdict, ensure};
 use crate::ghost::durable::Durable;
@@ -7,6 +10,15 @@ use crate::ghost::durable::Durable;
 pub fn check(before: &Durable, after: &Durable) -> Verdict {
     ensure(before == after, || {
         format!("removing files changed its disk from {} to {}", before.last, after.last)
+    })
+}
+
+/// Judges the removal of a whole snapshot because `newer` ones take its place.
+pub fn spares(label: Zxid, newer: usize, kept: usize) -> Verdict {
+    ensure(newer >= kept, || {
+        format!(
+            "its snapshot {label} is removed, but only {newer} newer ones are whole, and {kept} are to be kept"
+        )
     })
 }
 
@@ -22,5 +34,11 @@ mod tests {
         let (short, full) = (sound(1, 1, at(&history, 1, 1)), sound(1, 1, at(&history, 1, 2)));
         assert!(check(&full, &full).is_ok());
         assert!(check(&full, &short).is_err());
+    }
+
+    #[test]
+    fn a_snapshot_goes_only_when_enough_newer_ones_are_whole() {
+        assert!(spares(Zxid(5), 3, 3).is_ok());
+        assert!(spares(Zxid(5), 2, 3).is_err());
     }
 }

@@ -50,12 +50,7 @@ fn kills(_: &Campaign<'_>, _: &Scenario) -> Result<Vec<Kill>, String> {
 fn kills(campaign: &Campaign<'_>, scenario: &Scenario) -> Result<Vec<Kill>, String> {
     let kill = |name: &String| {
         let mutant = mutants::find(name).map_err(|error| format!("{}: {error}", scenario.path))?;
-        let failure = mutants::with(Some(mutant), || campaign.run(|_, _| {})).failure;
-        let rule = failure.and_then(|failure| match failure {
-            Failure::Run(report) => report.outcome.rule().map(str::to_owned),
-            Failure::Diverged { .. } => None,
-        });
-        Ok(Kill { mutant: name.clone(), rule })
+        Ok(Kill { mutant: name.clone(), rule: mutants::killed_by(mutant, campaign) })
     };
     scenario.kills.iter().map(kill).collect()
 }

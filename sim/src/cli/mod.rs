@@ -237,7 +237,8 @@ Example:
   cargo run --release --features mutants --bin zabrus-sim -- mutants M01 M65 --seeds 2000
 
 For each mutant: how often its branch was taken, the rule that killed it first, after how many
-seeds, and the command that replays it. Then the same seeds without a mutant, which must be green.")]
+seeds, and the command that replays it; then what the scenarios with it in `kills` say. At last the
+same seeds without a mutant, which must be green.")]
 struct Mutants {
     /// Which; all without any
     names: Vec<String>,
@@ -247,8 +248,11 @@ struct Mutants {
     /// Threads [default: the number of cores]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1024))]
     jobs: Option<u64>,
-    /// Print the results as JSON
+    /// Print the lines of the table in scenarios/museum.md, and run nothing without a mutant
     #[arg(long)]
+    markdown: bool,
+    /// Print the results as JSON
+    #[arg(long, conflicts_with = "markdown")]
     json: bool,
 }
 
@@ -343,7 +347,7 @@ pub fn run(
         Verb::ReplayLog(arguments) => replay_log::replay_log(&arguments, console),
         Verb::List(arguments) => list::list(&arguments, folder, console),
         Verb::Scenarios(arguments) => list::scenarios(&arguments, folder, engine, console),
-        Verb::Mutants(arguments) => mutants::mutants(&arguments, engine, console),
+        Verb::Mutants(arguments) => mutants::mutants(&arguments, folder, engine, console),
     };
     match code {
         Ok(code) => code,

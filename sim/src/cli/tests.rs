@@ -253,6 +253,24 @@ fn a_kill_comes_with_the_command_that_replays_it() {
 }
 
 #[test]
+#[cfg(feature = "mutants")]
+fn a_line_of_the_museum_says_what_kills_a_mutant_first_in_the_swarm_then_in_scenarios() {
+    let folder = Folder::new("museum");
+    for name in ["kind", "wrong"] {
+        let text = "# Story\n\nservers = 3\nkills = [\"M65\"]\n[[step]]\ndo = \"heal\"\n";
+        std::fs::write(folder.0.join(name).with_extension("scenario"), text).unwrap();
+    }
+    let fake = Fake { violating: vec![5], ..Fake::default() };
+    let (code, text) = folder.command(&fake, "mutants M65 --seeds 3..9 --markdown");
+    let mistake = "A follower acknowledges before its disk has it.";
+    let scenarios = "`kind`: **survives**, `wrong`: expectation";
+    assert_eq!((code, text), (GREEN, format!("| M65 | D01 | {mistake} | R1, 3 | {scenarios} |\n")));
+    let (code, text) = folder.command(&Fake::default(), "mutants M01 --seeds 9 --markdown");
+    assert_eq!(code, GREEN);
+    assert!(text.ends_with("| not reached by 9 | - |\n"), "{text}");
+}
+
+#[test]
 fn hashes_are_printed_in_the_order_of_the_seeds() {
     let (_, text) = command(&Fake::default(), "run --seeds 3..6 --hashes --jobs 3");
     let lines: Vec<_> = text.lines().take(3).collect();

@@ -1,16 +1,19 @@
 //! The durable shadow D_i: kept step by step from synced bytes, never from what a replica says.
 
+use std::collections::BTreeSet;
+
 use zabrus_core::io::Input;
+use zabrus_core::storage::offline::read_snapshot;
 use zabrus_core::storage::segment::{BLOCK_BYTES, Header, Records};
 use zabrus_core::storage::{Directory, DiskOperation, FileName, FileOperation, Recovered, Standing, recover};
-use zabrus_core::{Bytes, Epoch, Position, Replica, ServerId};
+use zabrus_core::{Bytes, Epoch, Position, Replica, ServerId, Zxid};
 
 use super::durable::Durable;
 use super::server::{ServerFacts, Structural};
 use super::{Checked, Ghost};
 use crate::checks::{
     Rule, b01_integrity, e10_epoch_monotonicity, r04_recover_is_pure, r05_no_resurrection,
-    r06_never_shrink_silently, r09_purge_safety, y05_epoch_after_log, y08_truncation_safety,
+    r06_never_shrink_silently, r09_purge_safety, w10_true_stats, y05_epoch_after_log, y08_truncation_safety,
     y15_snapshot_truth,
 };
 use crate::counters::Mark;
@@ -33,7 +36,7 @@ enum Cause {
 
 impl Ghost {
     /// A replica asks for a disk operation: those that change more than the end of a log are noted.
-    pub(super) fn asked_of_disk(&mut self, server: ServerId, asked: &DiskOperation) {
+    pub(super) fn asked_of_disk(&mut self, server: ServerId, asked: &DiskOperation) -> Checked {
         let facts = self.facts(server);
         facts.life.storage.get_or_insert(asked.id.incarnation);
         let operation = &asked.operation;
@@ -56,6 +59,23 @@ impl Ghost {
         if matters {
             facts.asked.push_back(operation.clone());
         }
+        match operation {
+            // What was here before has no meaning any more.
+            FileOperation::Rename { from, to } if from.0 == "install.tmp" => {
+                facts.whole_snapshots = snapshot_label(to).into_iter().collect();
+            }
+            FileOperation::Remove { file } => {
+                let label = snapshot_label(file).filter(|label| facts.whole_snapshots.remove(label));
+                let newer = label.map_or(0, |label| facts.whole_snapshots.range(label..).count());
+                // A truncation removes the newest first; a server that starts removes what is dead.
+                if let (Some(label), 1.., true) = (label, newer, facts.life.repaired) {
+                    let verdict = r09_purge_safety::spares(label, newer, facts.config.snapshots_kept);
+                    return self.judge(Rule::R9, server, verdict);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// The completion of a disk operation reaches a replica. Returns whether it belongs to its life.
@@ -144,6 +164,12 @@ impl Ghost {
         self.changed(server, after, Cause::Damage)
     }
 
+    /// Whether the observer was told of the damage to a disk.
+    #[cfg(test)]
+    pub(crate) fn knows_of_damage(&self, server: ServerId) -> bool {
+        self.servers[&server].harmed
+    }
+
     /// A process starts with what recovery found in the directory as the system sees it.
     ///
     /// # Errors
@@ -165,6 +191,13 @@ impl Ghost {
         self.judge(Rule::R5, server, verdict)?;
         self.judge(Rule::R6, server, r06_never_shrink_silently::check(&self.history, owed, &found))?;
         self.snapshot_is_true(server, recovered)?;
+        if let Some((label, state)) = &recovered.snapshot
+            && self.history.committed_index(*label).is_some()
+        {
+            let verdict = w10_true_stats::check(state, self.model.subtree("/", label.zxid));
+            self.judge(Rule::W10, server, verdict)?;
+        }
+        self.facts(server).whole_snapshots = whole_snapshots(disk.view());
         for (mark, seen) in [
             (Mark::RecoveredEmpty, recovered.empty),
             (Mark::RecoveredSnapshot, recovered.snapshot.is_some()),
@@ -420,6 +453,18 @@ fn is_log(file: &FileName) -> bool {
 
 fn is_epochs(file: &FileName) -> bool {
     file.0.starts_with("epochs")
+}
+
+fn snapshot_label(file: &FileName) -> Option<Zxid> {
+    u64::from_str_radix(file.0.strip_prefix("snapshot.")?, 16).ok().map(Zxid)
+}
+
+fn whole_snapshots(view: View<'_>) -> BTreeSet<Zxid> {
+    let whole = |(file, length): (FileName, u64)| {
+        let label = snapshot_label(&file)?;
+        read_snapshot(&view.read(&file, 0, length).ok()?).map(|_| label)
+    };
+    view.list().into_iter().filter_map(whole).collect()
 }
 
 fn label(recovered: &Recovered) -> Position {

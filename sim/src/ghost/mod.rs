@@ -37,7 +37,7 @@ use zabrus_core::{Duration, Instant, Position, ServerId};
 
 use crate::checks::{
     Rule, Verdict, b15_equal_states, n03_ephemeral_owners, n06_eventual_expiry, n12_equal_sessions,
-    v07_minority_leader, w01_events,
+    v07_minority_leader, w01_events, w10_true_stats,
 };
 use crate::clients::{Act, Received};
 use crate::counters::{Counters, Mark};
@@ -207,6 +207,8 @@ impl Ghost {
         }
         let verdict = n12_equal_sessions::check(state, self.model.sessions());
         self.judge(Rule::N12, server, verdict)?;
+        let verdict = w10_true_stats::check(state, self.model.subtree("/", applied.zxid));
+        self.judge(Rule::W10, server, verdict)?;
         let verdict = b15_equal_states::nodes(state, self.model.subtree("/", applied.zxid));
         self.judge(Rule::B15, server, verdict)
     }

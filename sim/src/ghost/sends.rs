@@ -12,7 +12,7 @@ use super::{Checked, Ghost};
 use crate::checks::{
     Rule, b09_ack_truth, b11_zxid_discipline, b14_leader_silence, e02_vote_honesty, e03_justified_decision,
     e04_no_blank_voter, e05_no_foreign_voter, e06_unique_leader, e07_one_promise, e08_promise_quorum,
-    e09_epoch_freshness, e12_elected_best, r10_no_ack_after_error, y01_persist_before_send,
+    e09_epoch_freshness, e12_elected_best, l_clients, r10_no_ack_after_error, y01_persist_before_send,
     y02_leader_most_recent, y03_initial_history, y04_newleader_ack_truth, y06_process_consistency,
     y10_sync_continuity, y12_stale_input, y13_no_ack_inversion,
 };
@@ -56,10 +56,7 @@ impl Ghost {
                 self.message(server, *peer, *link, message)
             }
             Output::ClientFrame { .. } => self.progress(server, &replica.status()),
-            Output::Disk(operation) => {
-                self.asked_of_disk(server, operation);
-                Ok(())
-            }
+            Output::Disk(operation) => self.asked_of_disk(server, operation),
             Output::Event(event) => {
                 if matches!(event, Event::EpochEstablished { .. }) && self.servers[&server].harmed {
                     self.learn_memory(server, replica)?;
@@ -153,6 +150,12 @@ impl Ghost {
                 self.leader_committed(server, *epoch, *committed)
             }
             Message::UpToDate { epoch, committed } => self.leader_committed(server, *epoch, *committed),
+            Message::Sync { number, committed, .. } if self.servers[&server].life.leading.is_some() => {
+                let Some(proposed) = self.facts(server).life.syncs.remove(&(peer, *number)) else {
+                    return Ok(());
+                };
+                self.judge(Rule::L8, server, l_clients::flushed(*committed, proposed))
+            }
             Message::AckNewLeader { epoch } => self.ack_new_leader(server, peer, link, *epoch),
             Message::Ack { epoch, zxid } => self.ack(server, peer, link, *epoch, *zxid),
             _ => Ok(()),
@@ -333,6 +336,9 @@ impl Ghost {
                 self.progress(server, status)?;
             }
             Event::Delivered { .. } => self.progress(server, status)?,
+            Event::SnapshotSaved { label } => {
+                self.facts(server).whole_snapshots.insert(label.zxid);
+            }
             _ => {}
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! What the observer remembers of one server.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use zabrus_core::config::Config;
 use zabrus_core::event::Role;
@@ -65,6 +65,8 @@ pub(super) struct ServerFacts {
     pub(super) promised: Epoch,
     pub(super) tail: Tail,
     pub(super) structural: Structural,
+    /// The labels of the snapshots that were whole when it started, or when it wrote them.
+    pub(super) whole_snapshots: BTreeSet<Zxid>,
     /// Disk operations that matter to the durable shadow, asked for and not yet carried out.
     pub(super) asked: VecDeque<FileOperation>,
     /// The replica's state after its last step, `None` while it is down.
@@ -105,6 +107,8 @@ pub(super) struct Life {
     pub(super) links: BTreeMap<ServerId, LinkFacts>,
     /// Since when it serves as a leader.
     pub(super) serves_since: Option<Instant>,
+    /// Where its log ended when a learner's `sync` came, by the learner's number for it.
+    pub(super) syncs: BTreeMap<(ServerId, u64), Zxid>,
     /// When it last heard of each session as the leader, and the longest silence before (N5).
     pub(super) heard_sessions: BTreeMap<SessionId, (Instant, Duration)>,
     pub(super) steps: u64,
@@ -127,6 +131,7 @@ impl ServerFacts {
             promised: Epoch(0),
             tail: Tail::default(),
             structural: Structural::default(),
+            whole_snapshots: BTreeSet::new(),
             asked: VecDeque::new(),
             status: None,
             life: Life::default(),

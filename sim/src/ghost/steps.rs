@@ -6,7 +6,7 @@ use zabrus_core::io::Input;
 use zabrus_core::message::{Frame, Message};
 use zabrus_core::replica::Status;
 use zabrus_core::wire::{OpCode, SessionId};
-use zabrus_core::{Duration, Replica, ServerId};
+use zabrus_core::{Duration, Replica, ServerId, Zxid};
 
 use super::server::{Life, ServerFacts};
 use super::{Checked, Ghost};
@@ -79,6 +79,10 @@ impl Ghost {
                 if life.foreign || another {
                     life.no_effect = Some(Rule::Y12);
                 } else if is_next {
+                    if let Message::Sync { number, .. } = message {
+                        let end = status.map_or(Zxid::ZERO, |status| status.logged.zxid);
+                        life.syncs.entry((*peer, number)).or_insert(end);
+                    }
                     self.heard_of(server, sessions);
                 }
             }

@@ -1,5 +1,7 @@
 use std::collections::BTreeSet;
 
+use zabrus_core::storage::FileOperation;
+
 use super::*;
 use crate::fault::{DiskFault, Fault};
 use crate::report::Outcome;
@@ -133,6 +135,31 @@ fn a_server_whose_disk_fails_ends_and_starts_again_by_itself() {
     world.run_until(seconds(60)).unwrap();
     assert!(world.server(follower).boot > boot);
     assert!(world.server(follower).replica().is_some());
+}
+
+/// Seed 14577: the write under way goes astray after the end of its process.
+#[test]
+fn the_observer_hears_of_damage_by_a_write_that_outlives_its_process() {
+    let mut damaged = 0;
+    for seed in 0..20 {
+        let mut world = world(Settings::default(), seed);
+        world.run_until(seconds(20)).unwrap();
+        let leader = world.leader().expect("a leader within 20 seconds");
+        world.apply(&Fault::Disk { server: leader, fault: DiskFault::MisdirectedWrite }).unwrap();
+        let writes = |world: &World| {
+            let process = world.server(leader).process.as_ref().expect("it runs");
+            let next = process.operations.front().map(|asked| &asked.operation);
+            process.disk_busy && matches!(next, Some(FileOperation::Write { .. }))
+        };
+        while !writes(&world) {
+            world.step(seconds(30)).unwrap();
+        }
+        world.apply(&Fault::Crash(leader)).unwrap();
+        let is_damaged = world.server(leader).disk().is_damaged();
+        assert_eq!(world.ghost().knows_of_damage(leader), is_damaged, "seed {seed}");
+        damaged += u64::from(is_damaged);
+    }
+    assert!((1..20).contains(&damaged), "{damaged} of 20 writes were carried out");
 }
 
 #[test]

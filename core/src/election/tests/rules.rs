@@ -560,3 +560,15 @@ fn an_external_election_decides_what_it_is_told() {
     }
     assert_eq!(election.deadline(), Instant::NEVER);
 }
+
+#[test]
+#[cfg(feature = "mutants")]
+fn mistakes_of_which_an_ensemble_recovers_are_seen() {
+    use crate::mutation::{Mutation, fails};
+    fails(Mutation::M51, who_follows_this_server_makes_it_lead_only_in_its_own_round);
+    fails(Mutation::M52, settled_votes_need_only_the_same_leader_and_epoch);
+    fails(Mutation::M52b, a_refreshed_vote_names_the_epoch_that_is_served);
+    fails(Mutation::M53, a_quorum_of_equal_votes_decides_after_the_finalize_wait);
+    fails(Mutation::M54, a_leader_of_another_round_does_not_confirm_the_votes_of_this_one);
+    fails(Mutation::M62, a_higher_round_is_adopted_with_the_better_of_its_vote_and_the_own_one);
+}

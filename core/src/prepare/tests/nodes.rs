@@ -103,6 +103,12 @@ fn null_data_stay_null() {
 }
 
 #[test]
+#[cfg(feature = "mutants")]
+fn a_version_that_becomes_the_one_that_means_any_is_seen() {
+    crate::mutation::fails(crate::mutation::Mutation::M96, no_version_becomes_the_one_that_means_any);
+}
+
+#[test]
 fn no_version_becomes_the_one_that_means_any() {
     let (mut leader, session) = with_nodes(Permissions::ALL);
     leader.write(session, set_data("/p", "", -1)).unwrap();

@@ -174,8 +174,10 @@ impl Leader {
         }
         let touched = server.clients.take_touched();
         self.touch(server, &touched);
-        let Stage::Broadcast(broadcast) = &self.stage else { return Ok(()) };
-        for session in broadcast.sessions.expired(server.time()) {
+        let Stage::Broadcast(broadcast) = &mut self.stage else { return Ok(()) };
+        let expired = broadcast.sessions.expired(server.time());
+        broadcast.expired += expired.len() as u64;
+        for session in expired {
             self.propose_own(server, session, OpCode::CloseSession, Bytes::default())?;
         }
         Ok(())

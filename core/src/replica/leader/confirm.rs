@@ -102,7 +102,7 @@ impl Leader {
             match who {
                 Asker::Client(number) => server.clients.synced(number, committed),
                 Asker::Gone(owner, session, link) => {
-                    if link.is_none_or(|link| self.linked(owner.server, link).is_some()) {
+                    if link.is_none_or(|link| self.linked(owner.server, link).is_some() || mutated!(Z06)) {
                         self.attached(server, owner, session, 0, false);
                     }
                 }

@@ -66,6 +66,8 @@ struct Broadcast {
     next_sweep: Instant,
     /// Nobody has made the ensemble replicated state yet.
     installs_members: bool,
+    /// Sessions that it ended because nobody had heard of them.
+    expired: u64,
 }
 
 impl Leader {
@@ -128,6 +130,10 @@ impl Leader {
             synced_followers,
             synced_observers,
             pending_syncs: self.questions(),
+            expired_sessions: match &self.stage {
+                Stage::Broadcast(broadcast) => broadcast.expired,
+                _ => 0,
+            },
         }
     }
 
@@ -328,7 +334,7 @@ impl Leader {
                 handler.accepted = true;
                 self.on_accepted(server, peer);
             }
-            (LearnerStage::Forwarding, Message::Ack { zxid, .. }) if handler.accepted || mutated!(M06) => {
+            (LearnerStage::Forwarding, Message::Ack { zxid, .. }) if handler.accepted => {
                 // Nobody acknowledges what was never proposed.
                 if zxid > server.storage.last().zxid {
                     return Ok(false);

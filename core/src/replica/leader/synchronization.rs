@@ -77,6 +77,7 @@ impl Leader {
             installs_members: server.config.service.reconfig_enabled
                 && !server.config.service.ensemble_text.is_empty()
                 && server.members().is_none(),
+            expired: 0,
         });
         self.enter(server, Stage::Broadcast(broadcast));
         let peers: Vec<ServerId> = self.learners.keys().copied().collect();

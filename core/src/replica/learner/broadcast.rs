@@ -25,7 +25,8 @@ impl Learner {
             return Ok(()); // Only without the link layer: a duplicate.
         }
         // R4; and no leader has transactions of a later epoch than its own.
-        if (previous != last && !mutated!(M71)) || !follows(last, zxid) || Some(zxid.epoch()) > self.epoch {
+        let continues = (previous == last && follows(last, zxid)) || mutated!(M71);
+        if !continues || Some(zxid.epoch()) > self.epoch {
             return Err(Departure::HistoryMismatch);
         }
         // What is logged must be applied one day: now is the last time to refuse it.
@@ -74,8 +75,9 @@ impl Learner {
     pub(super) fn acknowledge(&mut self, server: &mut Server) {
         let Some(epoch) = self.epoch else { return };
         let zxid = if mutated!(M04) { server.storage.last().zxid } else { server.storage.durable() };
-        let may = matches!(self.stage, Stage::Accepted | Stage::Broadcast) && !self.observer;
-        if may && zxid.epoch() == epoch && zxid > self.acknowledged {
+        let early = self.stage == Stage::Synchronizing && mutated!(M06);
+        let may = early || matches!(self.stage, Stage::Accepted | Stage::Broadcast);
+        if may && !self.observer && zxid.epoch() == epoch && zxid > self.acknowledged {
             self.acknowledged = zxid;
             self.send(server, Message::Ack { epoch, zxid });
         }

@@ -366,6 +366,9 @@ impl Learner {
                 if let Some(epoch) = self.epoch {
                     self.send(server, Message::SyncStored { epoch, zxid: *zxid });
                 }
+                if mutated!(M06) {
+                    self.acknowledge(server);
+                }
                 Ok(())
             }
             (StorageEvent::Durable(_), _) => {

@@ -1,8 +1,8 @@
 //! Apache's transaction log (client.md section 23.2).
 
+use zabrus_core::ServerId;
 use zabrus_core::jute::Decoder;
-use zabrus_core::wire::{Change, Origin, SessionId, Transaction};
-use zabrus_core::{ServerId, Zxid};
+use zabrus_core::wire::{Origin, Transaction};
 
 pub(crate) const MAGIC: [u8; 4] = *b"ZKLG";
 const VERSION: i32 = 2;
@@ -10,7 +10,7 @@ const HEADER_BYTES: usize = 16;
 const END_OF_ENTRY: u8 = 0x42;
 
 /// Nobody waits for what is read from a file.
-const NOBODY: Origin = Origin { server: ServerId(0), boot: 0, client: 0, number: 0 };
+pub(super) const NOBODY: Origin = Origin { server: ServerId(0), boot: 0, client: 0, number: 0 };
 
 /// The transactions of a log file, up to its end or its first damage.
 #[derive(Debug)]
@@ -83,10 +83,4 @@ impl Iterator for Entries<'_> {
         });
         decoded.map_err(|damage| self.damage = Some(damage)).ok()
     }
-}
-
-/// The end of a session that is in no log.
-pub(super) fn closing(session: SessionId, zxid: Zxid, paths: Vec<String>) -> Transaction {
-    let change = Change::CloseSession { paths };
-    Transaction { origin: NOBODY, session, cxid: 0, zxid, time: 0, change, digest: None }
 }

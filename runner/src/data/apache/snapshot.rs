@@ -1,12 +1,12 @@
 //! Apache's snapshots (client.md section 23.3).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use zabrus_core::Bytes;
 use zabrus_core::identity::Zxid;
 use zabrus_core::jute::{self, Decoder};
-use zabrus_core::state::{self, State, StateLoader, StoredStat};
+use zabrus_core::state::{self, FuzzyState, State, StateLoader, StoredStat};
 use zabrus_core::wire::{Acl, Id, Permissions, SessionId};
 
 pub(crate) const MAGIC: [u8; 4] = *b"ZKSN";
@@ -24,13 +24,10 @@ const DIGEST_BYTES: usize = 20 + SEAL_BYTES;
 const LAST_ZXID_BYTES: usize = 8 + SEAL_BYTES;
 const BOTH_BYTES: usize = DIGEST_BYTES + LAST_ZXID_BYTES;
 
-/// A snapshot as it was loaded. It may be fuzzy: later transactions may be in it, in part.
+/// A snapshot as it was loaded.
 #[derive(Debug)]
 pub(crate) struct Loaded {
-    pub(crate) state: State,
-    /// The nodes whose access control list is missing, because it was new when the snapshot was taken
-    /// (ZOOKEEPER-4846). The log has it.
-    pub(super) without_acl: BTreeSet<String>,
+    pub(crate) state: FuzzyState,
     /// The digest, and after which transaction the tree has it.
     pub(super) digest: Option<(Zxid, u64)>,
 }
@@ -55,11 +52,6 @@ fn open() -> Vec<Acl> {
     vec![Acl { perms: Permissions::ALL, id: Id { scheme: "world".into(), id: "anyone".into() } }]
 }
 
-/// Lets nobody in until the log says whom.
-fn nobody() -> Vec<Acl> {
-    vec![Acl { perms: 0, id: Id { scheme: "missing".into(), id: "missing".into() } }]
-}
-
 /// Reads a snapshot, and checks its checksums.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Loaded, String> {
     let no_snapshot = "no snapshot of Apache ZooKeeper";
@@ -76,7 +68,6 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Loaded, String> {
     let lists: Vec<(i64, Vec<Acl>)> = decoder.read().map_err(ends_early)?;
     let mut lists: BTreeMap<i64, Vec<Acl>> = lists.into_iter().collect();
     lists.insert(OPEN, open());
-    let (nobody, mut without_acl) = (nobody(), BTreeSet::new());
     loop {
         let path: String = decoder.read().map_err(ends_early)?;
         if path == END {
@@ -84,10 +75,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Loaded, String> {
         }
         let node: Node = decoder.read().map_err(ends_early)?;
         let path = if path.is_empty() { END } else { &path };
-        let acl = lists.get(&node.acl).unwrap_or_else(|| {
-            without_acl.insert(path.to_owned());
-            &nobody
-        });
+        let acl = lists.get(&node.acl).map(Vec::as_slice);
         let Node {
             data,
             czxid,
@@ -123,7 +111,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Loaded, String> {
     if !decoder.remaining().is_empty() {
         return Err("the snapshot is damaged: it ends in something else".into());
     }
-    Ok(Loaded { state: loader.finish()?, without_acl, digest })
+    Ok(Loaded { state: loader.finish()?, digest })
 }
 
 /// Checks the checksum that comes next, which is over everything before it.

@@ -86,6 +86,12 @@ fn equal(one: &State, two: &State) {
     assert!(one.is_consistent() && two.is_consistent());
 }
 
+/// The end of a session.
+fn closing(session: SessionId, zxid: Zxid, paths: Vec<String>) -> Transaction {
+    let change = Change::CloseSession { paths };
+    Transaction { origin: log::NOBODY, session, cxid: 0, zxid, time: 0, change, digest: None }
+}
+
 #[test]
 fn what_apache_wrote_is_read_as_its_clients_saw_it() {
     for name in RECORDED {
@@ -202,7 +208,7 @@ fn a_tree_with_another_digest_than_in_apache_is_refused() {
     let folder = copy("plain");
     let mut state = read_whole(&recorded("plain")).expect("it is whole").state;
     let change = Change::SetData { path: "/first".into(), data: Some(b"forged"[..].into()), version: 1 };
-    let entry = log::closing(SessionId(1), Zxid(0x2d), Vec::new());
+    let entry = closing(SessionId(1), Zxid(0x2d), Vec::new());
     state.apply(&Transaction { change, ..entry }, &mut |_| ());
     let forged = snapshot::encode(&state, Zxid(0x2d));
     fs::write(folder.path().join("version-2/snapshot.2d"), forged).expect("written");
@@ -333,7 +339,7 @@ proptest! {
         let mut step = |state: &mut State| {
             let Some(act) = acts.next() else { return false };
             let change = prepared(state, act, &mut session);
-            let (zxid, base) = (Zxid(next), log::closing(session, Zxid(next), Vec::new()));
+            let (zxid, base) = (Zxid(next), closing(session, Zxid(next), Vec::new()));
             let mut transaction = Transaction { change, time: next as i64 * 10, zxid, ..base };
             state.apply(&transaction, &mut |_| ());
             if !matches!(transaction.change, Change::Error(_)) {

@@ -1,3 +1,5 @@
+use zabrus_core::Duration;
+
 use super::*;
 use crate::checks::Rule;
 use crate::counters::{Counters, Mark};
@@ -27,6 +29,25 @@ fn played(recipe: Recipe, rule: Rule, marks: &[Mark]) {
     let missing: Vec<Mark> = marks.iter().copied().filter(|mark| counters.seen(*mark) == 0).collect();
     assert!(missing.is_empty(), "never seen: {missing:?}");
     assert!(counters.checks(rule) > 50, "{rule:?} was judged {} times", counters.checks(rule));
+}
+
+/// Seeds 367, 461 and 2281: when all is calm, every moment of a client with a session this short is one of its
+/// pings, and it must look again all the same.
+#[test]
+fn players_with_short_sessions_go_on_when_all_is_calm() {
+    for seed in 0..20 {
+        let load = LoadSettings {
+            clients: 0,
+            recipe: Some(Recipe::Group),
+            session_millis: (1_000, 1_000),
+            trouble_per_mille: 20,
+            ..LoadSettings::default()
+        };
+        let tick_time = Duration::from_millis(500);
+        let report = world::play(Settings { load, tick_time, ..Settings::default() }, seed, false);
+        assert_eq!(report.outcome, Outcome::Passed, "seed {seed}");
+        assert!(report.counters.checks(Rule::P6) > 0, "seed {seed}");
+    }
 }
 
 #[test]

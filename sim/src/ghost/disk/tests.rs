@@ -37,7 +37,7 @@ impl Bench {
         while syncs > 0
             && let Some(asked) = self.storage.poll_operation()
         {
-            self.ghost.asked_of_disk(SERVER, &asked);
+            self.ghost.asked_of_disk(SERVER, &asked).expect("every rule is kept");
             let result = self.disk.apply(&asked.operation, &mut self.random);
             if matches!(asked.operation, FileOperation::Sync { .. } | FileOperation::SyncDirectory) {
                 syncs -= 1;

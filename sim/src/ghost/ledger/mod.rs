@@ -3,6 +3,7 @@
 
 mod commits;
 mod replies;
+mod shape;
 mod watches;
 
 #[cfg(test)]
@@ -13,12 +14,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use zabrus_core::io::ClientId;
-use zabrus_core::wire::{
-    Auth, ConnectRequest, Id, OpCode, PASSWORD_BYTES, RequestHeader, SessionId, is_well_formed, xid,
-};
+use zabrus_core::wire::{Auth, ConnectRequest, Id, OpCode, PASSWORD_BYTES, RequestHeader, SessionId, xid};
 use zabrus_core::{Bytes, Duration, Instant, ServerId, Zxid, jute};
 
 use crate::clients::digest_id;
+use shape::is_whole;
 use watches::Watches;
 
 /// Everything about clients.
@@ -177,7 +177,7 @@ impl Ledger {
             at: now,
         };
         let is_passed_on =
-            |op: OpCode| op.is_write() && op != OpCode::DeleteContainer && is_well_formed(op, &asked.body);
+            |op: OpCode| op.is_write() && op != OpCode::DeleteContainer && is_whole(op, &asked.body);
         if asked.op().is_some_and(is_passed_on) {
             connection.writes.push_back(asked.clone());
         }

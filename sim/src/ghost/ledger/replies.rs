@@ -3,10 +3,11 @@
 use zabrus_core::io::ClientId;
 use zabrus_core::wire::{
     AddWatch, ConnectResponse, ErrorCode, OpCode, PathWatch, ReplyHeader, SessionId, SetWatches, SetWatches2,
-    WatcherType, is_well_formed, xid,
+    WatcherType, xid,
 };
 use zabrus_core::{Zxid, jute};
 
+use super::shape::is_whole;
 use super::watches::{CHILD, DATA, PERSISTENT, RECURSIVE, Watches, kinds};
 use super::{Asked, Connection, Ledger};
 use crate::checks::{
@@ -128,7 +129,7 @@ impl Ledger {
         }
         let op = asked.op().filter(|op| match op {
             OpCode::Check => false,
-            OpCode::DeleteContainer => !is_well_formed(*op, &asked.body),
+            OpCode::DeleteContainer => !is_whole(*op, &asked.body),
             _ => true,
         });
         let Some(op) = op else {
@@ -210,7 +211,7 @@ impl Connection {
         let zxid = Zxid(header.zxid.cast_unsigned());
         let code = |answer: &Answer| answer.as_ref().err().map_or(0, |error| error.code());
         // The server refuses it by itself, whatever it would be (client.md section 5).
-        if !is_well_formed(op, &asked.body) {
+        if !is_whole(op, &asked.body) {
             let expected = (ErrorCode::MarshallingError.code(), &[][..], body.is_empty());
             let verdict = l_clients::answer(&asked.words(), zxid, header.err, body, expected);
             return court.judge(Rule::L1, verdict);
