@@ -50,10 +50,6 @@ const OTHERS: &[(&str, Treatment)] = &[
         ),
     ),
     ("digest.enabled", Ignored("the digests of all servers are always compared")),
-    (
-        "dynamicConfigFile",
-        Refused("the list of servers must stand in zoo.cfg; there is no reconfiguration yet"),
-    ),
     ("electionPortBindRetry", Ignored("a port that cannot be bound ends the start")),
     ("enableEagerACLCheck", Ignored("only the leader checks permissions, once")),
     ("fastleader.", Ignored("the silence between two votes is bounded by itself")),
@@ -78,7 +74,6 @@ const OTHERS: &[(&str, Treatment)] = &[
     ("oraclePath", Refused("there is no oracle quorum")),
     ("portUnification", RefusedIfOn("there is no TLS between servers yet")),
     ("quorum.auth.", RefusedIfOn("there is no SASL between servers yet")),
-    ("reconfigEnabled", NotYet("there is no reconfiguration yet; the servers of this file stay")),
     ("requestThrottleDropStale", Title("request_throttle_drop_stale")),
     ("requestThrottleLimit", Title("request_throttle_max_requests")),
     ("requestThrottleStallTime", Title("request_throttle_stall_time")),
@@ -148,7 +143,7 @@ mod tests {
         assert_eq!(judged("sslQuorum", "TRUE"), Severity::Error);
         assert_eq!(judged("sslQuorum", "false"), Severity::Note);
         assert_eq!(judged("quorum.auth.enableSasl", "true"), Severity::Error);
-        assert_eq!(judged("dynamicConfigFile", "zoo.cfg.dynamic"), Severity::Error);
+        assert_eq!(judged("oraclePath", "/oracle"), Severity::Error);
     }
 
     #[test]
