@@ -64,10 +64,9 @@ impl Listener {
         }
     }
 
-    /// The port, if the system has chosen it.
-    #[cfg(test)]
-    pub(crate) fn port(&self) -> u16 {
-        self.socket.local_addr().expect("it is bound").port()
+    /// Where it listens, also if the system has chosen the port.
+    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
     }
 
     /// When to call [`Listener::accept`] although no event says so.

@@ -94,6 +94,8 @@ struct Connection {
     channel: Channel,
     address: SocketAddr,
     stage: Stage,
+    /// The last of its entries in [`Clients::deadlines`]; earlier ones mean nothing.
+    deadline: Instant,
     /// It has too much to read.
     stalled: bool,
     /// The core does not want to hear it for now.
@@ -177,11 +179,28 @@ impl Clients {
         while let Some((_, number)) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now).copied()
         {
             self.deadlines.pop_first();
-            let stage = self.connections.get(&number).map(|connection| connection.stage);
-            if stage.is_some_and(|stage| stage != Stage::Talking) {
-                self.figures.silent += u64::from(stage == Some(Stage::Fresh));
-                self.remove(number, inputs);
+            let Some(connection) = self.connections.get(&number) else { continue };
+            match connection.stage {
+                _ if connection.deadline > now => {}
+                Stage::Talking => {
+                    // What it said may not have been read yet: read() decides.
+                    self.readable.insert(number);
+                    let again = connection.forgotten().max(now + SILENCE);
+                    self.arm(number, again);
+                }
+                stage => {
+                    self.figures.silent += u64::from(stage == Stage::Fresh);
+                    self.remove(number, inputs);
+                }
             }
+        }
+    }
+
+    /// Sets when to look at a connection again, instead of an earlier time.
+    fn arm(&mut self, number: u64, deadline: Instant) {
+        if let Some(connection) = self.connections.get_mut(&number) {
+            connection.deadline = deadline;
+            self.deadlines.insert((deadline, number));
         }
     }
 
@@ -244,7 +263,12 @@ impl Clients {
             }
             let frames = self.take_frames(number, now, inputs);
             match turn.and_then(|turn| frames.map(|()| turn)) {
-                Ok(Turn::Blocked) => {}
+                Ok(Turn::Blocked) => {
+                    if self.connections.get(&number).is_some_and(|connection| connection.forgotten() <= now) {
+                        self.figures.dropped += 1;
+                        self.remove(number, inputs);
+                    }
+                }
                 Ok(Turn::More) => {
                     self.readable.insert(number);
                 }
@@ -312,8 +336,8 @@ impl Clients {
     pub(crate) fn close(&mut self, client: ClientId, now: Instant) {
         if let Some(connection) = self.connections.get_mut(&client.0) {
             connection.stage = Stage::Closing;
-            self.deadlines.insert((now + LAST_WORDS, client.0));
             self.unflushed.insert(client.0);
+            self.arm(client.0, now + LAST_WORDS);
         }
     }
 
@@ -346,8 +370,8 @@ impl Clients {
             if connection.stage == Stage::Closing && queued == 0 {
                 connection.stage = Stage::Leaving;
                 connection.channel.finish();
-                self.deadlines.insert((now + FAREWELL, number));
                 self.readable.insert(number);
+                self.arm(number, now + FAREWELL);
             }
         }
     }
@@ -366,10 +390,11 @@ impl Clients {
         let number = self.last_number;
         let Ok(channel) = Channel::new(stream, registry, Port::Client.token(number)) else { return };
         *self.by_address.entry(address.ip()).or_default() += 1;
-        self.deadlines.insert((now + SILENCE, number));
         let (stage, traffic) = (Stage::Fresh, Traffic::new(now));
+        let (stalled, paused, deadline) = (false, false, now);
         self.connections
-            .insert(number, Connection { channel, address, stage, stalled: false, paused: false, traffic });
+            .insert(number, Connection { channel, address, stage, deadline, stalled, paused, traffic });
+        self.arm(number, now + SILENCE);
     }
 
     fn take_frames(&mut self, number: u64, now: Instant, inputs: &mut Vec<Input>) -> Result<(), Broken> {
@@ -417,13 +442,25 @@ impl Clients {
 }
 
 impl Connection {
+    /// When its session expires if nothing is heard of it.
+    fn expires(&self) -> Instant {
+        let patience = match self.traffic.session {
+            SessionId(0) => SILENCE,
+            _ => Duration::from_millis(u64::try_from(self.traffic.timeout).unwrap_or(0)),
+        };
+        self.traffic.heard + patience
+    }
+
+    /// When nobody is at its other end any more: the machine vanished, or the client went to another
+    /// server with its session, which therefore does not expire. Later than the session's own end, as in
+    /// ZooKeeper, which looks every ten seconds.
+    fn forgotten(&self) -> Instant {
+        self.expires() + SILENCE
+    }
+
     fn facts(&self) -> ConnectionFacts {
         let traffic = &self.traffic;
         let reads = self.stage == Stage::Talking && !self.stalled && !self.paused;
-        let patience = match traffic.session {
-            SessionId(0) => SILENCE,
-            _ => Duration::from_millis(u64::try_from(traffic.timeout).unwrap_or(0)),
-        };
         ConnectionFacts {
             address: self.address,
             interest: u8::from(reads) + 4 * u8::from(self.channel.queued() > 0),
@@ -433,7 +470,7 @@ impl Connection {
             session: traffic.session,
             timeout: traffic.timeout,
             established: traffic.established,
-            expires: traffic.heard + patience,
+            expires: self.expires(),
             answers: traffic.answers,
         }
     }

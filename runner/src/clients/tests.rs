@@ -29,7 +29,7 @@ impl Door {
         let mut settings = settings(extra).client;
         settings.address.port = 0;
         let clients = Clients::start(&settings, poll.registry()).expect("it listens");
-        let port = clients.listener.port();
+        let port = clients.listener.address().expect("it is bound").port();
         let clock = Clock::start();
         Self { clients, poll, clock, inputs: Vec::new(), questions: VecDeque::new(), port }
     }
@@ -197,6 +197,26 @@ fn a_connection_that_says_nothing_is_closed_after_a_while_and_one_that_talks_is_
     door.clients.advance(door.poll.registry(), late, &mut door.inputs);
     assert_eq!(door.read_to_end(&silent), b"");
     assert_eq!(door.clients.open(), 1);
+}
+
+#[test]
+fn a_client_that_vanished_without_a_word_is_forgotten_and_one_whose_words_were_not_read_yet_is_not() {
+    let mut door = Door::open("");
+    let (mut vanished, mut late) = (door.knock(), door.knock());
+    for stream in [&mut vanished, &mut late] {
+        stream.write_all(b"\0\0\0\x01a").expect("sent");
+    }
+    door.turn_until(|door| (door.inputs.len() == 4).then_some(()));
+    door.inputs.clear();
+    // This server stood still, as after SIGSTOP, and nothing was read.
+    late.write_all(b"\0\0\0\x01b").expect("sent");
+    let now = door.clock.monotonic() + SILENCE.times(2);
+    door.clients.advance(door.poll.registry(), now, &mut door.inputs);
+    assert_eq!((door.clients.open(), door.inputs.len()), (2, 0), "first it listens");
+    door.clients.read(now, &mut [0; SCRATCH_BYTES], &mut door.inputs, &mut door.questions);
+    assert_eq!(door.clients.open(), 1);
+    assert_eq!(door.inputs, [gone(1), frame(2, b"b")]);
+    assert!(door.clients.deadline() > now);
 }
 
 #[test]

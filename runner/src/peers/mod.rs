@@ -11,6 +11,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use mio::Registry;
@@ -118,7 +119,15 @@ impl Peers {
         for address in settings.servers.get(&own).iter().flat_map(|line| &line.addresses) {
             let host = if settings.listen_on_all { "0.0.0.0" } else { &address.host };
             let token = Port::Peers.token(listeners.len() as u64);
-            listeners.push(Listener::bind(host, address.election_port, registry, token)?);
+            let listener = Listener::bind(host, address.election_port, registry, token)?;
+            if is_deceptive(host, listener.address()?) {
+                tracing::warn!(
+                    "on this machine {host} is {}, where only this machine can connect: other servers reach \
+                     this one after /etc/hosts is corrected, or with quorumListenOnAllIPs=true",
+                    listener.address()?
+                );
+            }
+            listeners.push(listener);
         }
         let mut peers = Self {
             own,
@@ -419,6 +428,12 @@ impl Peer {
         self.next_dial = now + self.pause;
         self.pause = self.pause.times(2).min(LONGEST_PAUSE);
     }
+}
+
+/// Whether the name of a machine is a loopback address there, as many systems install it: a server that
+/// listens on that waits for ever for the others.
+fn is_deceptive(host: &str, listens_on: SocketAddr) -> bool {
+    listens_on.ip().is_loopback() && host != "localhost" && host.parse::<IpAddr>().is_err()
 }
 
 /// A machine that vanished sends no goodbye: the system finds out, when it has nothing to send and

@@ -255,3 +255,11 @@ fn a_server_that_comes_is_connected_and_one_that_goes_gets_what_was_said_before(
     turn_until(&mut ends, |ends| ends[2].received() == [frame(7)] && ends[2].connection(1).is_none());
     assert_eq!(ends[0].connection(2), kept, "who stays is not disturbed");
 }
+
+#[test]
+fn the_name_of_a_machine_must_not_be_a_loopback_address_there() {
+    let [loopback, lan] = ["127.0.1.1:3888", "10.9.0.1:3888"].map(|text| text.parse().expect("an address"));
+    assert!(is_deceptive("zoo1", loopback));
+    assert!(!is_deceptive("zoo1", lan));
+    assert!(!is_deceptive("localhost", loopback) && !is_deceptive("127.0.1.1", loopback), "on purpose");
+}
