@@ -288,6 +288,28 @@ fn a_leader_without_a_quorum_steps_down() {
     assert_eq!(bench.why_it_left(), Some(Departure::QuorumLost));
 }
 
+/// zab.md section 8: the oldest proposal counts, not the last sign of life.
+#[test]
+fn a_follower_that_acknowledges_everything_too_late_is_dropped() {
+    for (behind, is_dropped) in [(6, false), (12, true)] {
+        let mut bench = Bench::new(3, Ensemble::plain(3, 0), |_| {});
+        bench.lead(&[1, 2]);
+        let ack = |counter| Message::Ack { epoch: Epoch(1), zxid: zxid(1, counter) };
+        let mut was_dropped = false;
+        for counter in 1..=60 {
+            bench.wait(Duration::from_seconds(1));
+            bench.write();
+            bench.say(1, ack(counter));
+            was_dropped |= bench.was_reset(2);
+            if counter > behind && !was_dropped {
+                bench.say(2, ack(counter - behind));
+            }
+        }
+        assert_eq!(was_dropped, is_dropped, "{behind} s behind");
+        assert_eq!(bench.replica.status().committed, zxid(1, 60), "the others go on");
+    }
+}
+
 fn promised(bench: &mut Bench, leader: u64) -> Option<Option<Epoch>> {
     bench.heard(leader).into_iter().find_map(|message| match message {
         Message::AckEpoch { current_epoch, .. } => Some(current_epoch),

@@ -40,6 +40,9 @@ pub(super) struct Handler {
     pub(super) silence: Instant,
     /// When its oldest unacknowledged proposal has waited too long.
     pub(super) acknowledgement_due: Instant,
+    /// The zxid whose acknowledgement is due then. A learner that acknowledges all the time, and always
+    /// too late, is dropped as well (zab.md section 8).
+    pub(super) acknowledgement_awaited: Zxid,
 }
 
 /// Where a learner is.
@@ -113,6 +116,7 @@ impl Handler {
             pinged: 0,
             requests: 0,
             silence,
+            acknowledgement_awaited: Zxid::ZERO,
             acknowledgement_due: Instant::NEVER,
         }
     }

@@ -94,7 +94,7 @@ impl Leader {
             {
                 handler.acknowledgement_due = Instant::NEVER;
             } else if handler.acknowledgement_due == Instant::NEVER {
-                handler.acknowledgement_due = due;
+                (handler.acknowledgement_awaited, handler.acknowledgement_due) = (last, due);
             }
         }
     }

@@ -340,7 +340,9 @@ impl Leader {
                     return Ok(false);
                 }
                 handler.acknowledged = handler.acknowledged.max(zxid);
-                handler.acknowledgement_due = Instant::NEVER;
+                if handler.acknowledged >= handler.acknowledgement_awaited {
+                    handler.acknowledgement_due = Instant::NEVER;
+                }
                 self.advance(server);
                 self.watch_acknowledgements(server);
             }
