@@ -52,6 +52,10 @@ pub(crate) struct Clients {
     unflushed: BTreeSet<u64>,
     deadlines: BTreeSet<(Instant, u64)>,
     last_number: u64,
+    /// Whose turn was the last one for which there was room; the next one begins behind it.
+    last_served: u64,
+    /// The bytes of large requests under way.
+    large: u64,
     throttle: Option<Throttle>,
     pub(crate) figures: ClientFigures,
     /// How long answers took.
@@ -82,6 +86,10 @@ pub(crate) struct ClientFigures {
     /// Connections that said nothing.
     pub(crate) silent: u64,
     pub(crate) too_large: u64,
+    /// How often one waited because as many as allowed were under way.
+    pub(crate) held: u64,
+    /// Connections that ended while a request waited so.
+    pub(crate) stale: u64,
     pub(crate) auth_failed: u64,
 }
 
@@ -94,6 +102,8 @@ struct Connection {
     stalled: bool,
     /// The core does not want to hear it for now.
     paused: bool,
+    /// There was no room for its requests.
+    held: bool,
     traffic: Traffic,
 }
 
@@ -124,6 +134,8 @@ impl Clients {
             unflushed: BTreeSet::new(),
             deadlines: BTreeSet::new(),
             last_number: 0,
+            last_served: 0,
+            large: 0,
             throttle: settings.throttle.map(Throttle::new),
             figures: ClientFigures::default(),
             reads: Summary::default(),
@@ -193,26 +205,38 @@ impl Clients {
         self.unflushed.insert(number);
     }
 
-    /// Something can be read at once.
-    pub(crate) fn has_work(&self) -> bool {
-        !self.readable.is_empty()
+    /// Something can be read at once, if there is room for `room` requests.
+    pub(crate) fn has_work(&self, room: usize) -> bool {
+        room > 0 && !self.readable.is_empty()
     }
 
-    /// Gives every connection with something to read a turn.
+    /// Gives every connection with something to read a turn, until `room` requests came.
     pub(crate) fn read(
         &mut self,
         now: Instant,
         scratch: &mut [u8; SCRATCH_BYTES],
         inputs: &mut Vec<Input>,
         questions: &mut VecDeque<(ClientId, Word)>,
+        mut room: usize,
     ) {
-        for number in std::mem::take(&mut self.readable) {
+        let mut readable = std::mem::take(&mut self.readable);
+        let behind = readable.split_off(&(self.last_served + 1));
+        for number in behind.into_iter().chain(readable) {
             let Some(connection) = self.connections.get_mut(&number) else { continue };
             if connection.channel.queued() > QUEUE_PAUSES {
                 connection.stalled = true;
                 continue;
             }
             if connection.paused {
+                continue;
+            }
+            // What begins with other bytes than a word's is a request.
+            let asks = match connection.stage {
+                Stage::Fresh => connection.channel.unused().len() >= 4,
+                stage => stage == Stage::Talking,
+            };
+            if room == 0 && asks {
+                self.hold(number);
                 continue;
             }
             let turn = connection.channel.read(scratch);
@@ -238,7 +262,13 @@ impl Clients {
                 }
                 continue;
             }
-            let frames = self.take_frames(number, now, inputs);
+            let is_stale = connection.held && turn.is_err() && self.settings.requests.drops_stale;
+            let frames = if is_stale {
+                self.figures.stale += u64::from(!connection.channel.unused().is_empty());
+                Ok(())
+            } else {
+                self.take_frames(number, now, inputs, &mut room)
+            };
             match turn.and_then(|turn| frames.map(|()| turn)) {
                 Ok(Turn::Blocked) => {}
                 Ok(Turn::More) => {
@@ -266,7 +296,10 @@ impl Clients {
         // As ZooKeeper counts, without the length before it.
         let frame = bytes.get(4..).unwrap_or_default();
         let size = frame.len() as u64;
-        match connection.traffic.leaves(frame, now) {
+        let before = connection.traffic.large;
+        let sent = connection.traffic.leaves(frame, now);
+        self.large -= before - connection.traffic.large;
+        match sent {
             Sent::Notification => {
                 self.figures.notification_bytes += size;
                 self.fired.notified(frame);
@@ -363,14 +396,57 @@ impl Clients {
         *self.by_address.entry(address.ip()).or_default() += 1;
         self.deadlines.insert((now + SILENCE, number));
         let (stage, traffic) = (Stage::Fresh, Traffic::new(now));
-        self.connections
-            .insert(number, Connection { channel, address, stage, stalled: false, paused: false, traffic });
+        self.connections.insert(
+            number,
+            Connection { channel, address, stage, stalled: false, paused: false, held: false, traffic },
+        );
     }
 
-    fn take_frames(&mut self, number: u64, now: Instant, inputs: &mut Vec<Input>) -> Result<(), Broken> {
+    /// There is no room for what a connection asks.
+    fn hold(&mut self, number: u64) {
+        self.readable.insert(number);
+        if let Some(connection) = self.connections.get_mut(&number)
+            && !std::mem::replace(&mut connection.held, true)
+        {
+            self.figures.held += 1;
+        }
+    }
+
+    fn take_frames(
+        &mut self,
+        number: u64,
+        now: Instant,
+        inputs: &mut Vec<Input>,
+        room: &mut usize,
+    ) -> Result<(), Broken> {
         let Some(connection) = self.connections.get_mut(&number) else { return Ok(()) };
         let client = ClientId(number);
-        while let Some(bytes) = connection.channel.next_frame(self.settings.frame_limit)? {
+        if *room > 0 {
+            connection.held = false;
+            self.last_served = number;
+        }
+        loop {
+            if *room == 0 {
+                if !connection.channel.unused().is_empty() {
+                    self.hold(number);
+                }
+                return Ok(());
+            }
+            let Some(bytes) = connection.channel.next_frame(self.settings.frame_limit)? else {
+                return Ok(());
+            };
+            *room -= 1;
+            let large = self.settings.requests.large_bytes(bytes.len());
+            if !self.settings.requests.admits(bytes.len(), self.large) {
+                self.figures.too_large += 1;
+                let (address, session) = (connection.address, connection.traffic.session);
+                tracing::warn!(
+                    client = number, %session, %address, "a request of {} bytes is too much beside {} bytes of \
+                    large ones; see largeRequestMaxBytes", bytes.len(), self.large
+                );
+                self.remove(number, inputs);
+                return Ok(());
+            }
             if connection.stage == Stage::Fresh {
                 if self.throttle.as_mut().is_some_and(|throttle| !throttle.admits(now)) {
                     self.figures.rejected += 1;
@@ -389,16 +465,18 @@ impl Clients {
                 let address = connection.address.ip().to_canonical();
                 inputs.push(Input::ClientConnected { client, address });
             }
-            connection.traffic.arrived(&bytes, now);
+            let before = connection.traffic.large;
+            connection.traffic.arrived(&bytes, large, now);
+            self.large += connection.traffic.large - before;
             self.figures.received += 1;
             self.figures.bytes_received += 4 + bytes.len() as u64;
             inputs.push(Input::ClientFrame { client, bytes });
         }
-        Ok(())
     }
 
     fn remove(&mut self, number: u64, inputs: &mut Vec<Input>) {
         let Some(connection) = self.connections.remove(&number) else { return };
+        self.large -= connection.traffic.large;
         if let Some(count) = self.by_address.get_mut(&connection.address.ip()) {
             *count -= 1;
             if *count == 0 {

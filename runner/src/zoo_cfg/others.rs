@@ -22,9 +22,6 @@ use Treatment::{Ignored, NotYet, Refused, RefusedIfOn, Title};
 
 const SWITCHED_ON: [&str; 2] = ["true", "yes"];
 
-const REQUESTS: &str = "globalOutstandingLimit bounds the requests under way: who has some is not read from";
-const BOUNDS: &str = "jute.maxbuffer bounds one request, and globalOutstandingLimit how many are under way";
-
 /// By key; one that ends in a dot stands for all keys that begin so and have no line of their own.
 const OTHERS: &[(&str, Treatment)] = &[
     ("X509AuthenticationProvider.", NotYet("there is no TLS yet")),
@@ -32,7 +29,7 @@ const OTHERS: &[(&str, Treatment)] = &[
     ("admin.idleTimeout", Ignored("the admin server closes a connection after its answer")),
     ("admin.needClientAuth", Ignored("there is no TLS with which a client could prove who it is")),
     ("admin.portUnification", NotYet("there is no TLS yet")),
-    ("admin.restore.", NotYet("nothing is restored over HTTP; see `zabrus restore`")),
+    ("admin.restore.", NotYet("nothing is restored under a running server; see `zabrus restore`")),
     ("allowSaslFailedClients", Ignored("there is no SASL yet, so it cannot fail")),
     ("audit.", NotYet("there is no audit log yet")),
     ("authProvider.", NotYet("there are no authentication providers of your own")),
@@ -60,8 +57,6 @@ const OTHERS: &[(&str, Treatment)] = &[
     ("fips-mode", NotYet("there is no TLS yet")),
     ("flushDelay", Ignored("writes that arrive during a sync are synced together, without a delay")),
     ("jvm.", Ignored("there is no JVM")),
-    ("largeRequestMaxBytes", NotYet(BOUNDS)),
-    ("largeRequestThreshold", NotYet(BOUNDS)),
     ("leader.", Ignored("snapshots are sent in chunks that never hold up anything else")),
     ("leaderServes", NotYet("a leader always serves clients")),
     ("learner.", Ignored("sending never waits")),
@@ -82,7 +77,17 @@ const OTHERS: &[(&str, Treatment)] = &[
     ("requestThrottleDropStale", Title("request_throttle_drop_stale")),
     ("requestThrottleLimit", Title("request_throttle_max_requests")),
     ("requestThrottleStallTime", Title("request_throttle_stall_time")),
-    ("request_throttle_", NotYet(REQUESTS)),
+    (
+        "request_stale_connection_check",
+        NotYet("request_throttle_drop_stale alone says what becomes of requests whose connection has ended"),
+    ),
+    (
+        "request_stale_latency_check",
+        NotYet(
+            "a request may wait longer than its session lives; request_throttle_max_requests makes it wait less",
+        ),
+    ),
+    ("request_throttle_stall_time", Ignored("requests that wait are taken as soon as there is room")),
     (
         "secureClientPort",
         NotYet("there is no TLS, and nothing listens on this port: put a proxy in front of clientPort"),
@@ -99,7 +104,10 @@ const OTHERS: &[(&str, Treatment)] = &[
     ("throttledOpWaitTime", Title("throttled_op_wait_time")),
     (
         "throttled_op_wait_time",
-        NotYet("a request waits as long as it takes; none is refused for having waited"),
+        NotYet(
+            "no request is refused (-127) for having waited: connections whose clients gave up are dropped, see \
+             request_throttle_drop_stale",
+        ),
     ),
     ("watchManagerName", Ignored("there is one implementation of watches")),
 ];
@@ -157,9 +165,7 @@ mod tests {
         assert_eq!(judged("metricsProvider.httpsPort", "7001"), Severity::Warning);
         assert_eq!(judged("sslx", "1"), Severity::Warning, "a prefix ends in its dot");
         assert_eq!(judged("jvm.pause.monitor", "true"), Severity::Note);
-        for key in
-            ["request_throttle_max_requests", "requestThrottleLimit", "connection_throttle_freeze_time"]
-        {
+        for key in ["throttled_op_wait_time", "requestThrottleLimit", "connection_throttle_freeze_time"] {
             assert_eq!(judged(key, "5"), Severity::Warning, "{key}");
         }
     }
