@@ -88,6 +88,9 @@ pub(super) fn status(file: &Path) -> Done {
         }
         None => {
             println!("Error contacting service. It is probably not running.");
+            if !answer.is_empty() {
+                eprintln!("It answers: {}", answer.trim_end());
+            }
             Err(ExitCode::FAILURE)
         }
     }

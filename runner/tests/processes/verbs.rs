@@ -61,6 +61,20 @@ fn a_second_server_on_the_same_data_refuses_to_start() {
 }
 
 #[test]
+fn a_server_whose_log_cannot_be_written_serves_on() {
+    let mut cluster = Cluster::new(1, 0);
+    cluster.configure("maxClientCnxns=2\n");
+    let server = &mut cluster.servers[0];
+    // Every write to this file says that the disk is full.
+    server.start_limited("exec >/dev/full 2>&1");
+    wait_for("a mode", || server.mode());
+    let mut client = Client::connect(server.port).expect("it serves");
+    client.create("/a", b"x").expect("acknowledged");
+    assert_eq!(server.exit_code(), None);
+    assert_eq!(server.log(), "", "no line of the log arrived");
+}
+
+#[test]
 fn a_start_that_fails_says_so() {
     let mut cluster = Cluster::started(1, 0);
     let server = &mut cluster.servers[0];
