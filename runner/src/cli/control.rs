@@ -1,8 +1,8 @@
 //! `zabrus start`, `stop`, `restart`, `status`: the wording and the exit codes of zkServer.sh
 //! (client.md section 24).
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -21,6 +21,10 @@ const OUTPUT_FILE: &str = "zabrus.out";
 
 /// How long a server may take to listen, and to end.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// So much of what a server said is shown when it does not start.
+const LAST_LINES: usize = 5;
+const LAST_BYTES: u64 = 64 << 10;
+
 const PAUSE: Duration = Duration::from_millis(20);
 
 pub(super) fn start(file: &Path) -> Done {
@@ -131,6 +135,7 @@ fn launch(file: &Path, settings: &Settings, pid_file: &Path) -> Result<(), Strin
     let explain = |error: io::Error| format!("{}: {error}", output.display());
     fs::create_dir_all(&settings.data_directory).map_err(explain)?;
     let out = OpenOptions::new().create(true).append(true).open(&output).map_err(explain)?;
+    let earlier = out.metadata().map_err(explain)?.len();
     let errors = out.try_clone().map_err(explain)?;
     let mut child = foreground(file)
         .and_then(|mut command| {
@@ -148,7 +153,24 @@ fn launch(file: &Path, settings: &Settings, pid_file: &Path) -> Result<(), Strin
     if answers && !ended {
         return Ok(());
     }
-    Err(format!("see {}", output.display()))
+    Err(format!("{}see {}", last_lines(&output, earlier), output.display()))
+}
+
+/// What a server said last, each line with its end; nothing of what stood in the file before.
+fn last_lines(output: &Path, earlier: u64) -> String {
+    let mut text = Vec::new();
+    let read = File::open(output).and_then(|mut file| {
+        let last = file.metadata()?.len().saturating_sub(LAST_BYTES);
+        file.seek(SeekFrom::Start(earlier.max(last)))?;
+        file.take(LAST_BYTES).read_to_end(&mut text)
+    });
+    if read.is_err() {
+        return String::new();
+    }
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<_> = text.lines().collect();
+    let last = lines.len().saturating_sub(LAST_LINES);
+    lines[last..].iter().map(|line| format!("{line}\n")).collect()
 }
 
 /// This program as a server in the foreground.

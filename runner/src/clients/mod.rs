@@ -12,6 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use mio::Registry;
 use mio::net::TcpStream;
+use rustix::process::{Resource, getrlimit};
 use zabrus_core::io::{ClientId, Input};
 use zabrus_core::wire::{ConnectRequest, SessionId};
 use zabrus_core::{Duration, Instant};
@@ -33,6 +34,9 @@ const QUEUE_PAUSES: usize = 1 << 20;
 /// A client that has more than this to read is sent away.
 const QUEUE_LIMIT: usize = 128 << 20;
 
+/// Files that clients leave to the disk, to other servers and to operators, or a third of all if that is less.
+const FILES_LEFT: u64 = 256;
+
 /// A connection that says nothing is closed after this time (client.md section 18).
 const SILENCE: Duration = Duration::from_seconds(10);
 
@@ -45,6 +49,8 @@ const FAREWELL: Duration = Duration::from_seconds(2);
 pub(crate) struct Clients {
     listener: Listener,
     settings: ClientSettings,
+    /// As many connections as the system's limit of open files allows.
+    most: usize,
     /// By the number of the connection, as all the others.
     connections: BTreeMap<u64, Connection>,
     by_address: BTreeMap<IpAddr, usize>,
@@ -128,6 +134,7 @@ impl Clients {
         Ok(Self {
             listener: Listener::bind(host, *port, registry, Port::Clients.token(0))?,
             settings: settings.clone(),
+            most: most_connections(getrlimit(Resource::Nofile).current),
             connections: BTreeMap::new(),
             by_address: BTreeMap::new(),
             readable: BTreeSet::new(),
@@ -385,8 +392,12 @@ impl Clients {
         let is_full = |limit: usize, present: usize| limit > 0 && present >= limit;
         if is_full(self.settings.per_address, from_there)
             || is_full(self.settings.total, self.connections.len())
+            || self.connections.len() >= self.most
         {
-            tracing::warn!(%address, "too many connections, this one is closed; see maxClientCnxns and maxCnxns");
+            tracing::warn!(
+                %address,
+                "too many connections, this one is closed; see maxClientCnxns, maxCnxns and `ulimit -n`"
+            );
             self.figures.rejected += 1;
             return;
         }
@@ -487,6 +498,12 @@ impl Clients {
             inputs.push(Input::ClientGone { client: ClientId(number) });
         }
     }
+}
+
+/// Of `files` that this process may open, the connections.
+fn most_connections(files: Option<u64>) -> usize {
+    let most = files.map_or(u64::MAX, |files| files - FILES_LEFT.min(files / 3));
+    usize::try_from(most).unwrap_or(usize::MAX)
 }
 
 impl Connection {

@@ -270,6 +270,13 @@ fn clients_beyond_the_throttle_are_closed_without_a_word_and_words_are_not_throt
     door.turn_until(|door| door.questions.pop_front());
 }
 
+#[test]
+fn clients_leave_some_files_to_the_disk_and_to_operators() {
+    assert_eq!(most_connections(Some(20_000)), 19_744);
+    assert_eq!(most_connections(Some(60)), 40);
+    assert_eq!(most_connections(None), usize::MAX);
+}
+
 /// Frames of one byte.
 fn frames(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().flat_map(|byte| [0, 0, 0, 1, *byte]).collect()

@@ -75,11 +75,33 @@ fn a_server_whose_log_cannot_be_written_serves_on() {
 }
 
 #[test]
+fn a_session_that_expires_is_in_the_log_with_its_number_in_hex() {
+    let mut cluster = Cluster::new(1, 0);
+    cluster.configure("maxSessionTimeout=1000\n");
+    cluster.start();
+    let server = &cluster.servers[0];
+    drop(Client::connect(server.port).expect("it serves"));
+    let line = wait_for("an expiry", || {
+        let log = server.log();
+        log.lines().find(|line| line.contains("Expiring session 0x")).map(str::to_owned)
+    });
+    assert!(line.ends_with("ms exceeded"), "{line}");
+}
+
+#[test]
 fn a_start_that_fails_says_so() {
     let mut cluster = Cluster::started(1, 0);
     let server = &mut cluster.servers[0];
     let (code, text) = server.verb("start");
     assert_eq!((code, text.as_str()), (Some(1), "Starting zookeeper ... FAILED TO START\n"));
+    server.kill();
+    fs::write(server.home().join("data/zabrus.out"), "an earlier line\n").expect("written");
+    fs::write(server.home().join("data/myid"), "9\n").expect("written");
+    let output = Command::new(ZABRUS).arg("start").arg(&server.zoo_cfg).output().expect("a process");
+    assert_eq!(output.status.code(), Some(1));
+    let why = String::from_utf8_lossy(&output.stderr);
+    assert!(why.contains("dataDir holds the data of server 1, but myid says 9"), "{why}");
+    assert!(!why.contains("an earlier line"), "{why}");
 }
 
 #[test]
