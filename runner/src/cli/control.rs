@@ -21,6 +21,9 @@ const OUTPUT_FILE: &str = "zabrus.out";
 
 /// How long a server may take to listen, and to end.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// A longer output of earlier runs is put aside at a start.
+const OUTPUT_BYTES: u64 = 16 << 20;
+
 /// So much of what a server said is shown when it does not start.
 const LAST_LINES: usize = 5;
 const LAST_BYTES: u64 = 64 << 10;
@@ -56,7 +59,8 @@ pub(super) fn stop(file: &Path) -> Done {
     let pid_file = settings.data_directory.join(PID_FILE);
     say("Stopping zookeeper ... ");
     let Some(pid) = running(&pid_file) else {
-        println!("no zookeeper to stop (could not find file {})", pid_file.display());
+        let why = if pid_file.exists() { "no such process runs, says" } else { "could not find" };
+        println!("no zookeeper to stop ({why} file {})", pid_file.display());
         return Ok(());
     };
     let ended = kill_process(pid, Signal::TERM).is_ok() && within_patience(|| !is_server(pid));
@@ -134,6 +138,9 @@ fn launch(file: &Path, settings: &Settings, pid_file: &Path) -> Result<(), Strin
     let output = settings.data_directory.join(OUTPUT_FILE);
     let explain = |error: io::Error| format!("{}: {error}", output.display());
     fs::create_dir_all(&settings.data_directory).map_err(explain)?;
+    if fs::metadata(&output).is_ok_and(|file| file.len() > OUTPUT_BYTES) {
+        fs::rename(&output, output.with_extension("out.old")).map_err(explain)?;
+    }
     let out = OpenOptions::new().create(true).append(true).open(&output).map_err(explain)?;
     let earlier = out.metadata().map_err(explain)?.len();
     let errors = out.try_clone().map_err(explain)?;

@@ -37,6 +37,9 @@ const QUEUE_LIMIT: usize = 128 << 20;
 /// Files that clients leave to the disk, to other servers and to operators, or a third of all if that is less.
 const FILES_LEFT: u64 = 256;
 
+/// A warning about connections that are refused is not repeated before this time: they may come in thousands.
+const WARNS_EVERY: Duration = Duration::from_seconds(1);
+
 /// A connection that says nothing is closed after this time (client.md section 18).
 const SILENCE: Duration = Duration::from_seconds(10);
 
@@ -58,6 +61,8 @@ pub(crate) struct Clients {
     unflushed: BTreeSet<u64>,
     deadlines: BTreeSet<(Instant, u64)>,
     last_number: u64,
+    /// When the last refused connection was in the log.
+    warned: Option<Instant>,
     /// Whose turn was the last one for which there was room; the next one begins behind it.
     last_served: u64,
     /// The bytes of large requests under way.
@@ -141,6 +146,7 @@ impl Clients {
             unflushed: BTreeSet::new(),
             deadlines: BTreeSet::new(),
             last_number: 0,
+            warned: None,
             last_served: 0,
             large: 0,
             throttle: settings.throttle.map(Throttle::new),
@@ -394,11 +400,15 @@ impl Clients {
             || is_full(self.settings.total, self.connections.len())
             || self.connections.len() >= self.most
         {
-            tracing::warn!(
-                %address,
-                "too many connections, this one is closed; see maxClientCnxns, maxCnxns and `ulimit -n`"
-            );
             self.figures.rejected += 1;
+            if self.warned.is_none_or(|last| now.since(last) >= WARNS_EVERY) {
+                self.warned = Some(now);
+                tracing::warn!(
+                    %address,
+                    rejected = self.figures.rejected,
+                    "too many connections, this one is closed; see maxClientCnxns, maxCnxns and `ulimit -n`"
+                );
+            }
             return;
         }
         self.last_number += 1;

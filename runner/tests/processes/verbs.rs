@@ -95,13 +95,15 @@ fn a_start_that_fails_says_so() {
     let (code, text) = server.verb("start");
     assert_eq!((code, text.as_str()), (Some(1), "Starting zookeeper ... FAILED TO START\n"));
     server.kill();
-    fs::write(server.home().join("data/zabrus.out"), "an earlier line\n").expect("written");
+    let out = server.home().join("data/zabrus.out");
+    fs::write(&out, "an earlier line\n".repeat(2 << 20)).expect("written");
     fs::write(server.home().join("data/myid"), "9\n").expect("written");
     let output = Command::new(ZABRUS).arg("start").arg(&server.zoo_cfg).output().expect("a process");
     assert_eq!(output.status.code(), Some(1));
     let why = String::from_utf8_lossy(&output.stderr);
     assert!(why.contains("dataDir holds the data of server 1, but myid says 9"), "{why}");
     assert!(!why.contains("an earlier line"), "{why}");
+    assert!(server.home().join("data/zabrus.out.old").exists(), "a long output is put aside");
 }
 
 #[test]
