@@ -152,8 +152,14 @@ pub struct ServiceSettings {
     /// A server without a quorum answers reads of clients that ask for no more (`readonlymode.enabled`,
     /// client.md section 17.5). Never with `linearizable_reads`, which it could not keep.
     pub read_only_mode: bool,
-    /// What `/zookeeper/config` says (client.md section 16).
+    /// What `/zookeeper/config` says until a reconfig was applied (client.md section 16); empty for a
+    /// server alone.
     pub ensemble_text: String,
+    /// Clients may change the ensemble (`reconfigEnabled`). Then its members are those of the last
+    /// reconfig that was applied, once there was one, and [`Config::ensemble`] is where this server starts.
+    pub reconfig_enabled: bool,
+    /// One voter alone is no ensemble, so reconfig leaves at least two (`standaloneEnabled`).
+    pub standalone_enabled: bool,
 }
 
 impl ServiceSettings {
@@ -181,6 +187,8 @@ impl ServiceSettings {
             upgrade_local_sessions: false,
             read_only_mode: false,
             ensemble_text: String::new(),
+            reconfig_enabled: false,
+            standalone_enabled: true,
         }
     }
 }

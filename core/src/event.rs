@@ -75,6 +75,8 @@ pub enum Departure {
     FollowerMoreRecent,
     /// The zxid counter is used up (zab.md section 11).
     Rollover,
+    /// A reconfig left this server out.
+    Removed,
     /// The disk failed.
     DiskFailed,
 }

@@ -3,6 +3,7 @@
 //! The driver's only law: **carry out outputs in order, report what happened.** The core withholds
 //! by itself whatever depends on durability.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::net::IpAddr;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
 use crate::identity::{Bytes, ServerId};
+use crate::membership::Membership;
 use crate::message::Frame;
 use crate::storage::{DiskCompletion, DiskOperation};
 
@@ -129,6 +131,10 @@ pub enum Output {
         /// The client's connection.
         client: ClientId,
     },
+    /// The members are others from now on, or are somewhere else: connect to those that are new, and
+    /// drop the connections to those that are gone, after everything that was sent on them before. What
+    /// connects from elsewhere is none of them.
+    Members(Box<Membership>),
     /// Something worth seeing. Drivers log it through `tracing`; it asks for nothing.
     Event(Event),
     /// This replica cannot go on: its disk failed under it. The driver stops feeding it, waits,

@@ -22,6 +22,7 @@ pub mod event;
 pub mod identity;
 pub mod io;
 pub mod jute;
+pub mod membership;
 pub mod message;
 pub mod mutation;
 pub mod prepare;

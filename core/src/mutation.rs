@@ -186,6 +186,10 @@ mod planted {
         M76 "D09"
         /// Messages of old epochs and links count.
         M77 "D10"
+        /// Members that come with a snapshot are not taken.
+        M82 "D13"
+        /// Members are taken before their reconfig is committed.
+        M83 "D13"
         /// A snapshot is labelled with a multi that it has not.
         M86 "E01"
         /// A snapshot is labelled with a session's begin or end that it has not.

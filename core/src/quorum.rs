@@ -66,6 +66,15 @@ impl Ensemble {
         self.members.iter().filter(|(_, m)| m.kind == MemberKind::Participant).map(|(id, _)| *id)
     }
 
+    /// Whether `other` has the same quorums by the same voters.
+    #[must_use]
+    pub fn has_same_voters(&self, other: &Self) -> bool {
+        let voters = |ensemble: &Self| -> BTreeMap<ServerId, Member> {
+            ensemble.voters().map(|id| (id, ensemble.members[&id])).collect()
+        };
+        self.hierarchical == other.hierarchical && voters(self) == voters(other)
+    }
+
     /// Whether the voters among `servers` are a quorum. Non-voters add nothing (ZOOKEEPER-2959).
     #[must_use]
     pub fn is_quorum(&self, servers: &BTreeSet<ServerId>) -> bool {

@@ -4,7 +4,7 @@
 //! One turn: wait until something is ready or due; take what arrived; let the replica handle it;
 //! send what it said. Nothing here waits for anything else, so nobody holds up anybody.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use std::thread;
 
 use mio::{Events, Poll, Waker};
 use zabrus_core::io::{ClientId, Input};
+use zabrus_core::membership::Membership;
 use zabrus_core::storage::{DiskCompletion, RecoveryError};
 use zabrus_core::{Duration, Instant, Now, Output, ServerId};
 
@@ -28,7 +29,7 @@ use crate::peers::{Outcome, Peers};
 use crate::port::Port;
 use crate::progress::Progress;
 use crate::recorder::{Beginning, Recorded};
-use crate::zoo_cfg::Settings;
+use crate::zoo_cfg::{ServerLine, Settings, dynamic};
 
 /// When the disk has more than this to write, nothing more is read from anybody until it has less.
 const DISK_QUEUE_LIMIT: u64 = 64 << 20;
@@ -319,11 +320,40 @@ impl Node {
                 }
                 Some(Output::ClientPause { client }) => self.clients.pause(client, true),
                 Some(Output::ClientResume { client }) => self.clients.pause(client, false),
+                Some(Output::Members(members)) => self.reconfigure(*members, now.monotonic),
                 Some(Output::Event(event)) => events::log(&event),
                 Some(Output::Halt { reason }) => self.rest(&reason),
             }
         }
         closed
+    }
+
+    /// The members are others from now on.
+    fn reconfigure(&mut self, members: Membership, now: Instant) {
+        let (own, old) = (self.settings.core.id, &self.settings);
+        let (lines, version) = (members.servers.len(), members.ensemble.version);
+        tracing::info!("the ensemble has {lines} servers from reconfig {version:x} on:\n{}", members.lines());
+        let places = |servers: &BTreeMap<ServerId, ServerLine>| {
+            servers.get(&own).map(|line| (line.addresses.clone(), line.client.clone()))
+        };
+        let place = places(&members.servers);
+        if place.is_none() {
+            tracing::warn!("this server, {own}, is no member any more, and serves nobody: stop it");
+        } else if place != places(&old.servers) {
+            tracing::warn!("this server, {own}, listens at its new addresses when it is started again");
+        }
+        let clients = place.is_some_and(|(_, client)| client.is_some());
+        if let Err(error) = dynamic::save(&old.file, &members, clients) {
+            tracing::warn!(file = %old.file.display(), %error, "the members are not written down beside it");
+        }
+        let mut settings = Settings::clone(old);
+        settings.core.service.ensemble_text = members.text();
+        settings.core.ensemble = members.ensemble;
+        settings.servers = members.servers;
+        if let Err(error) = self.peers.reconfigure(&settings, now) {
+            tracing::error!(%error, "not all servers can be connected: start this one again");
+        }
+        self.settings = Arc::new(settings);
     }
 
     /// The disk failed under the replica: hangs up everywhere, and waits.

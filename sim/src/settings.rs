@@ -5,7 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 use zabrus_core::config::{Config, ElectionAlgorithm, ServiceSettings};
-use zabrus_core::quorum::Ensemble;
+use zabrus_core::membership::{Membership, parse_line};
+use zabrus_core::quorum::{Ensemble, Member, MemberKind};
 use zabrus_core::{Duration, ServerId};
 
 use crate::clients::recipes::Recipe;
@@ -100,6 +101,8 @@ pub struct ServiceChoices {
     pub upgrade_local_sessions: bool,
     /// [`ServiceSettings::read_only_mode`].
     pub read_only_mode: bool,
+    /// [`ServiceSettings::reconfig_enabled`], for everybody.
+    pub reconfig: bool,
 }
 
 impl Default for ServiceChoices {
@@ -114,6 +117,7 @@ impl Default for ServiceChoices {
             local_sessions: false,
             upgrade_local_sessions: false,
             read_only_mode: false,
+            reconfig: false,
         }
     }
 }
@@ -121,7 +125,7 @@ impl Default for ServiceChoices {
 impl ServiceChoices {
     fn settings(&self, tick_time: Duration) -> ServiceSettings {
         let Self { outstanding_limit, extended_types, enforce_quota, .. } = *self;
-        let Self { sweep_interval, container_never_used, linearizable_reads, .. } = *self;
+        let Self { sweep_interval, container_never_used, linearizable_reads, reconfig, .. } = *self;
         let Self { local_sessions, upgrade_local_sessions, read_only_mode, .. } = *self;
         ServiceSettings {
             outstanding_limit,
@@ -133,6 +137,8 @@ impl ServiceChoices {
             local_sessions,
             upgrade_local_sessions,
             read_only_mode,
+            reconfig_enabled: reconfig,
+            skip_acl: reconfig,
             ..ServiceSettings::new(tick_time)
         }
     }
@@ -257,6 +263,8 @@ pub struct LoadSettings {
     pub acl_percent: u32,
     /// Quotas are set.
     pub quotas: bool,
+    /// Observers that clients take out of the ensemble and put back, while there are faults.
+    pub movable: Vec<u64>,
     /// Times to live.
     pub ttl_millis: (u64, u64),
     /// The recipe that further clients play.
@@ -368,6 +376,7 @@ impl Default for LoadSettings {
             multi_percent: 10,
             acl_percent: 5,
             quotas: false,
+            movable: Vec::new(),
             ttl_millis: (1_000, 5_000),
             recipe: None,
             players: 3,
@@ -384,6 +393,11 @@ impl Settings {
     /// it, if `empty_is_expected`.
     #[must_use]
     pub fn config(&self, id: ServerId, empty_is_expected: bool) -> Config {
+        let mut service = self.service.settings(self.tick_time);
+        if self.service.reconfig {
+            service.ensemble_text = self.members();
+            service.standalone_enabled = self.ensemble.voters().count() > 1;
+        }
         Config {
             election: self.election,
             tick_time: self.tick_time,
@@ -397,11 +411,29 @@ impl Settings {
             chunk_bytes: self.chunk_bytes,
             counter_limit: self.counter_limit,
             link_checks: self.link_checks,
-            service: self.service.settings(self.tick_time),
+            service,
             empty_is_expected,
             ..Config::new(id, self.ensemble.clone())
         }
     }
+
+    /// What `/zookeeper/config` says at first.
+    fn members(&self) -> String {
+        let line = |(id, member): (&ServerId, &Member)| {
+            let line = member_line(id.0, member.kind == MemberKind::Observer);
+            let (_, place) = line.split_once('=').expect("a line");
+            (*id, parse_line(place).expect("a line"))
+        };
+        let servers = self.ensemble.members.iter().map(line).collect();
+        Membership { ensemble: self.ensemble.clone(), servers }.text()
+    }
+}
+
+/// Where server `id` is: somewhere of its own.
+#[must_use]
+pub fn member_line(id: u64, observer: bool) -> String {
+    let kind = if observer { "observer" } else { "participant" };
+    format!("server.{id}=s{id}:1:2:{kind};0.0.0.0:3")
 }
 
 #[cfg(test)]

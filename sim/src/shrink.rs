@@ -162,6 +162,8 @@ const SIMPLER: &[fn(&mut Settings)] = &[
     |settings| settings.load.multi_percent = 0,
     |settings| settings.load.acl_percent = 0,
     |settings| settings.load.quotas = false,
+    |settings| settings.load.movable.clear(),
+    |settings| settings.service.reconfig = false,
     |settings| settings.load.trouble_per_mille = 0,
     |settings| settings.load.odd_per_mille = 0,
     |settings| settings.load.large_per_mille = 0,

@@ -1,9 +1,9 @@
 //! Swarm testing: each seed draws its own world. A world in which some kinds of faults never
 //! happen reaches states that one with all of them does not.
 
-use zabrus_core::Duration;
 use zabrus_core::config::ElectionAlgorithm;
-use zabrus_core::quorum::{Ensemble, MemberKind};
+use zabrus_core::quorum::{Ensemble, Member, MemberKind};
+use zabrus_core::{Duration, ServerId};
 
 use crate::clients::recipes::Recipe;
 use crate::fault::FaultKind;
@@ -61,7 +61,27 @@ pub fn draw(seed: u64) -> Settings {
         liveness_expected,
         ensemble,
     };
-    without_a_leader(settings, seed)
+    without_a_leader(movable(settings, seed), seed)
+}
+
+/// In some worlds observers come and go. A stream of its own leaves all other draws alone.
+fn movable(settings: Settings, seed: u64) -> Settings {
+    let mut random = Random::stream(seed, "movable");
+    if !random.chance(200) {
+        return settings;
+    }
+    let mut settings = settings;
+    let members = &mut settings.ensemble.members;
+    let observers =
+        |(id, member): (&ServerId, &Member)| (member.kind == MemberKind::Observer).then_some(id.0);
+    if members.len() < 7 && members.iter().find_map(observers).is_none() {
+        let next = members.keys().next_back().map_or(1, |last| last.0 + 1);
+        members.insert(ServerId(next), Member { kind: MemberKind::Observer, group: 0, weight: 1 });
+    }
+    // Of a whole ensemble with groups nobody asks for another.
+    settings.load.movable = members.iter().filter_map(observers).chain([99]).collect();
+    settings.service.reconfig = true;
+    settings
 }
 
 /// Mostly three voters and nothing else, as most people run it.

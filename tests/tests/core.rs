@@ -16,7 +16,7 @@ use zabrus_tests::conversation::{Conversation, Heard, Said, parse, replay};
 
 /// Conversations that go otherwise here on purpose: the first line at which they do, and why. Up to there
 /// they are the same.
-const DIFFERENT: [(&str, usize, &str); 11] = [
+const DIFFERENT: [(&str, usize, &str); 10] = [
     ("acl-null-in-multi", 10, "every multi that is refused as a whole costs a zxid"),
     ("create-session-from-a-client", 14, "sessions begin with a handshake: -6 and a close"),
     ("delete-container-from-a-client", 22, "only the leader does that: -6 and a close"),
@@ -26,7 +26,6 @@ const DIFFERENT: [(&str, usize, &str); 11] = [
     ("quota-stats-first", 33, "a stats node is right while there are no limits too"),
     ("read-only-without-local-sessions", 13, "the connection is closed: nothing more can come of it"),
     ("reattach-wrong-password-while-connected", 14, "who has the wrong password closes nobody's connection"),
-    ("reconfig-standalone", 12, "reconfig is always switched off"),
     ("text-beyond-the-first-plane", 11, "an answer is UTF-8"),
 ];
 
@@ -85,7 +84,8 @@ fn config(conversation: &Conversation) -> Config {
             // It comes with the schemes.
             "enforce.auth.enabled" => assert_eq!(value, "true"),
             // Not here: what they change is among the differences, or nothing.
-            "enableEagerACLCheck" | "reconfigEnabled" => {}
+            "enableEagerACLCheck" => {}
+            "reconfigEnabled" => service.reconfig_enabled = value == "true",
             "znode.container.checkIntervalMs" => service.sweep_interval = value.parse().expect("a number"),
             other => panic!("{other} is no setting"),
         }

@@ -157,6 +157,9 @@ pub(super) fn result(op: OpCode, outcome: &Outcome) -> Result<Vec<u8>, ErrorCode
             }
         }
         Outcome::SetData(stat) | Outcome::SetAcl(stat) => jute::encode_into(&mut body, stat),
+        Outcome::Reconfig(data, stat) => {
+            jute::encode_into(&mut body, &wire::GetDataResponse { data: Some(data.clone()), stat: *stat });
+        }
         Outcome::Multi(results) => encode_multi_results(&mut body, results),
         Outcome::Nothing | Outcome::SessionCreated | Outcome::SessionClosed => {}
     }

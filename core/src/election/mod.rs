@@ -19,6 +19,7 @@ use crate::event::Event;
 use crate::identity::{Epoch, ServerId, Zxid};
 use crate::message::{Notification, SenderState, Vote};
 use crate::mutated;
+use crate::quorum::Ensemble;
 use crate::time::Instant;
 
 /// What a server may put into its own vote: from its durable state alone (E2, R7).
@@ -105,6 +106,11 @@ impl Election {
         if let Some(vote) = self.ballot.vote.as_mut().filter(|_| !mutated!(M52b)) {
             vote.peer_epoch = epoch;
         }
+    }
+
+    /// The members are others from now on.
+    pub fn reconfigure(&mut self, ensemble: &Ensemble) {
+        self.ballot.ensemble = ensemble.clone();
     }
 
     /// The role has ended, and [`Election::look`] comes later: until then this server claims

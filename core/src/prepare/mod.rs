@@ -8,6 +8,7 @@
 mod nodes;
 mod outstanding;
 mod quotas;
+mod reconfig;
 mod record;
 mod sessions;
 #[cfg(test)]
@@ -63,6 +64,8 @@ pub struct Preparer {
     quotas: Outstanding<Arc<str>, Option<QuotaRecord>>,
     /// The digest of the state when everything in flight is applied, if anything is.
     digest: Option<u64>,
+    /// The reconfig that is in flight; there is one at most.
+    reconfig: Option<Zxid>,
 }
 
 impl Preparer {
@@ -70,7 +73,7 @@ impl Preparer {
     #[must_use]
     pub fn new(settings: ServiceSettings) -> Self {
         let (nodes, sessions, quotas) = Default::default();
-        Self { settings, nodes, sessions, quotas, digest: None }
+        Self { settings, nodes, sessions, quotas, digest: None, reconfig: None }
     }
 
     /// Executes `request` as transaction `zxid` at `time`, in milliseconds since the Unix epoch,
@@ -101,6 +104,7 @@ impl Preparer {
         self.nodes.applied(zxid);
         self.sessions.applied(zxid);
         self.quotas.applied(zxid);
+        self.reconfig = self.reconfig.filter(|reconfig| *reconfig > zxid);
         if self.nodes.is_empty() && self.sessions.is_empty() {
             self.digest = None;
         }
@@ -133,6 +137,8 @@ impl Step<'_> {
         let allowed = match op {
             OpCode::CreateSession => is_of_a_session == self.request.local,
             OpCode::DeleteContainer => !is_of_a_session,
+            // The leader's own is the first one.
+            OpCode::Reconfig => true,
             // Alone it would be a transaction that changes nothing but that is no error either
             // (ZOOKEEPER-2623).
             OpCode::Check => mutated!(M95),
@@ -161,7 +167,7 @@ impl Step<'_> {
             Write::SetData(set) => self.set_data(set),
             Write::SetAcl(set) => self.set_acl(set),
             Write::Check(check) => self.check(check),
-            Write::Reconfig => Err(ErrorCode::ReconfigDisabled),
+            Write::Reconfig(request) => self.reconfig(&request),
             Write::CreateSession(timeout) => Ok(self.create_session(timeout)),
             Write::CloseSession => Ok(self.close_session()),
             Write::Multi(_) => Err(ErrorCode::MarshallingError),

@@ -9,6 +9,7 @@ use super::Step;
 use super::record::Record;
 use crate::auth;
 use crate::jute;
+use crate::membership::CONFIG_PATH;
 use crate::mutated;
 use crate::state::{Owner, StoredStat, is_digested, path};
 use crate::wire::{
@@ -16,7 +17,7 @@ use crate::wire::{
 };
 
 /// Always there (client.md section 16).
-const SYSTEM_NODES: [&str; 4] = ["/", "/zookeeper", "/zookeeper/quota", "/zookeeper/config"];
+const SYSTEM_NODES: [&str; 4] = ["/", "/zookeeper", "/zookeeper/quota", CONFIG_PATH];
 
 /// The longest time to live, in milliseconds.
 const LONGEST_TTL: i64 = (1 << 40) - 1;
@@ -54,11 +55,11 @@ impl Step<'_> {
         }
     }
 
-    fn node(&self, path: &str) -> Result<Record, ErrorCode> {
+    pub(super) fn node(&self, path: &str) -> Result<Record, ErrorCode> {
         self.find(path).ok_or(ErrorCode::NoNode)
     }
 
-    fn permit(&self, node: &Record, wanted: i32) -> Result<(), ErrorCode> {
+    pub(super) fn permit(&self, node: &Record, wanted: i32) -> Result<(), ErrorCode> {
         auth::check(&self.preparer.settings, &node.acl, wanted, &self.request.identities)
     }
 
@@ -71,7 +72,7 @@ impl Step<'_> {
     }
 
     /// What was `before` at `path` will be `after`.
-    fn put(&mut self, path: &str, before: Option<&Record>, after: Option<Record>) {
+    pub(super) fn put(&mut self, path: &str, before: Option<&Record>, after: Option<Record>) {
         if is_digested(path) {
             let digest = |record: Option<&Record>| record.map_or(0, Record::digest);
             self.adjust_digest(digest(before), digest(after.as_ref()));
@@ -182,6 +183,10 @@ impl Step<'_> {
         path::validate(&path)?;
         let before = self.node(&path)?;
         self.permit(&before, Permissions::WRITE)?;
+        // Its servers would be others than those that it names.
+        if path == CONFIG_PATH && self.preparer.settings.reconfig_enabled {
+            return Err(ErrorCode::BadArguments);
+        }
         let bytes = data.as_deref().unwrap_or_default();
         let more = bytes.len() as i64 - before.length;
         self.check_quota(&path, 0, more)?;

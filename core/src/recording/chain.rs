@@ -59,6 +59,7 @@ impl Chain {
             Output::ClientClose { client } => self.mix(7, client, &[]),
             Output::Event(event) => self.mix(8, event, &[]),
             Output::Halt { reason } => self.mix(9, &(), reason.as_bytes()),
+            Output::Members(members) => self.mix(11, &(), members.text().as_bytes()),
         }
     }
 

@@ -34,6 +34,7 @@ use crate::identity::{Bytes, ServerId, Zxid};
 use crate::io::{ClientId, Command, ConnectionId, Input, Output};
 use crate::message::{Frame, LinkIncarnation, SenderState};
 use crate::mutated;
+use crate::quorum::Ensemble;
 use crate::state::State as ServiceState;
 use crate::storage::{Epochs, Recovered, Standing, Storage, StorageEvent};
 use crate::time::{Duration, Instant, Now};
@@ -82,10 +83,14 @@ impl Replica {
     /// A server at its start, with what [`crate::storage::recover`] found on its disk. `seed` is
     /// all the entropy that it ever has.
     #[must_use]
-    pub fn new(config: Config, mut recovered: Recovered, seed: [u8; 32], now: Now) -> Self {
+    pub fn new(mut config: Config, mut recovered: Recovered, seed: [u8; 32], now: Now) -> Self {
         let mut random = ChaCha8Rng::from_seed(seed);
         let incarnation = random.next_u64();
         let storage = Storage::new(&config, &mut recovered, incarnation);
+        // It is the zxid of a reconfig that this server applied, or its data are not those of then.
+        if config.ensemble.version > storage.last().zxid.0 {
+            config.ensemble.version = 0;
+        }
         let election = Election::new(&config);
         let mut server = Server::new(config, now, random, storage);
         let epochs = recovered.epochs;
@@ -185,6 +190,12 @@ impl Replica {
         &self.server.state
     }
 
+    /// The members as this server counts them, for checkers and for the operator's words.
+    #[must_use]
+    pub fn ensemble(&self) -> &Ensemble {
+        &self.server.config.ensemble
+    }
+
     /// The clients, for checkers and for the operator's words.
     #[must_use]
     pub fn clients(&self) -> &Clients {
@@ -239,6 +250,8 @@ impl Replica {
                 self.on_election(output);
             } else if let Some(ask) = self.server.clients.next_ask() {
                 self.carry(ask);
+            } else if core::mem::take(&mut self.server.members_changed) {
+                self.on_members();
             } else if self.server.deliver() {
                 self.delivered();
             } else if !self.look_when_settled() {
@@ -271,6 +284,22 @@ impl Replica {
                 self.server.emit(Event::ReadOnly { applied: self.server.applied.zxid });
             }
         }
+    }
+
+    /// The members are others from now on.
+    fn on_members(&mut self) {
+        let ensemble = &self.server.config.ensemble;
+        self.election.reconfigure(ensemble);
+        let is_member = ensemble.members.contains_key(&self.server.id());
+        let step = match &mut self.role {
+            State::Learning(_) if !is_member => Err(Departure::Removed),
+            State::Leading(leader) => {
+                leader.drop_strangers(&mut self.server);
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        self.or_leave(step);
     }
 
     fn delivered(&mut self) {

@@ -14,14 +14,13 @@ use crate::config::Config;
 use crate::event::Event;
 use crate::identity::{Position, ServerId, Zxid};
 use crate::io::{ConnectionId, Output};
+use crate::membership::Membership;
 use crate::message::LinkIncarnation;
 use crate::mutated;
 use crate::state::{State, StateBuilder};
 use crate::storage::{DiskError, Standing, Storage};
 use crate::time::{Duration, Instant, Now};
-#[cfg(feature = "mutants")]
-use crate::wire::Change;
-use crate::wire::Transaction;
+use crate::wire::{Change, Transaction};
 
 /// The digest of the tree is remembered after every so manyth transaction, and of so many of them at
 /// most, as in ZooKeeper.
@@ -77,6 +76,8 @@ pub(super) struct Server {
     reads: u64,
     /// ZooKeeper's digest of the tree after some transactions, oldest first.
     pub(super) digests: VecDeque<(Zxid, u64)>,
+    /// The role and the election have not heard yet of other members.
+    pub(super) members_changed: bool,
     pub(super) outputs: VecDeque<Output>,
     #[cfg(feature = "mutants")]
     pub(super) planted: super::planted::Planted,
@@ -103,17 +104,42 @@ impl Server {
             attempts: 0,
             reads: 0,
             digests: VecDeque::new(),
+            members_changed: false,
             outputs: VecDeque::new(),
             #[cfg(feature = "mutants")]
             planted: super::planted::Planted::default(),
         };
-        server.name_ensemble();
+        server.take_members();
         server
     }
 
-    /// The ensemble is what this server's configuration says, not what a snapshot says.
-    fn name_ensemble(&mut self) {
-        self.state.set_config(self.config.service.ensemble_text.as_bytes().into());
+    /// The members in the state, if they count: no reconfig changes who votes, so where the state names other
+    /// voters than this server's configuration, an operator stopped all servers and changed them, and the
+    /// state is of before. Quorums follow what operators write on all servers.
+    pub(super) fn members(&self) -> Option<Membership> {
+        let counts = |members: &Membership| {
+            self.config.service.reconfig_enabled && members.ensemble.has_same_voters(&self.config.ensemble)
+        };
+        self.state.membership().filter(counts)
+    }
+
+    /// The members are those of the last reconfig that was applied. Until there is one, and without
+    /// reconfig, they are those of this server's configuration, whatever a snapshot says. That may be of a
+    /// later reconfig than a snapshot is.
+    fn take_members(&mut self) {
+        let service = &self.config.service;
+        match self.members() {
+            None => self.state.set_config(service.ensemble_text.as_bytes().into()),
+            Some(members) => self.adopt(members),
+        }
+    }
+
+    pub(super) fn adopt(&mut self, members: Membership) {
+        if members.ensemble.version > self.config.ensemble.version {
+            self.config.ensemble = members.ensemble.clone();
+            self.members_changed = true;
+            self.outputs.push_back(Output::Members(Box::new(members)));
+        }
     }
 
     pub(super) fn id(&self) -> ServerId {
@@ -158,7 +184,9 @@ impl Server {
     pub(super) fn replace_state(&mut self, label: Position, state: State) {
         self.state = state;
         self.digests.clear();
-        self.name_ensemble();
+        if !mutated!(M82) {
+            self.take_members();
+        }
         self.applied = label;
         self.committed = label.zxid;
         self.snapshot = 0;
@@ -208,7 +236,7 @@ impl Server {
         if target <= self.applied.zxid || self.storage.has_failed() {
             return false;
         }
-        let mut delivered = 0;
+        let (mut delivered, mut is_reconfigured) = (0, false);
         let (mut wrong, mut late) = (None, VecDeque::new());
         #[cfg(feature = "mutants")]
         let mut early = None;
@@ -259,6 +287,10 @@ impl Server {
                 self.digests.push_back((position.zxid, self.state.node_digest()));
             }
             self.clients.committed(&transaction, &outcome, &mut self.outputs);
+            is_reconfigured |= matches!(transaction.change, Change::Reconfig { .. });
+        }
+        if is_reconfigured {
+            self.take_members();
         }
         if let Some(reason) = wrong {
             self.storage.fail(reason, DiskError::Failed);

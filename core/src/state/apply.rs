@@ -14,6 +14,7 @@ use super::quota;
 use super::tree::{NONE, Slot};
 use super::{Node, Owner, State, path, session_digest};
 use crate::identity::{Bytes, Zxid};
+use crate::membership::CONFIG_PATH;
 use crate::mutated;
 use crate::wire::{Acl, Change, ErrorCode, EventType, MultiResult, OpCode, SessionId, Stat, Transaction};
 
@@ -39,6 +40,8 @@ pub enum Outcome {
     Created(String, Stat),
     /// The data were set.
     SetData(Stat),
+    /// The ensemble was changed: what the node says now.
+    Reconfig(Bytes, Stat),
     /// The access control list was set.
     SetAcl(Stat),
     /// The session began.
@@ -120,14 +123,16 @@ impl State {
             },
             Change::Delete { path, .. } => self.delete(context, path, notify),
             Change::SetData { path, data, version } => {
-                let Some(number) = self.tree.find(path) else { return ErrorCode::NoNode.into() };
-                self.change(path, number, |slot| {
-                    slot.data.clone_from(data);
-                    let (mzxid, mtime) = (context.zxid(), context.time);
-                    slot.stat = StoredStat { mzxid, mtime, version: *version, ..slot.stat };
-                });
-                self.trigger(EventType::NodeDataChanged, path, number, context.zxid, notify);
-                Outcome::SetData(Node::new(self, number).stat())
+                match self.set_data(context, path, data.clone(), *version, notify) {
+                    Some(stat) => Outcome::SetData(stat),
+                    None => ErrorCode::NoNode.into(),
+                }
+            }
+            Change::Reconfig { data } => {
+                match self.set_data(context, CONFIG_PATH, Some(data.clone()), -1, notify) {
+                    Some(stat) => Outcome::Reconfig(data.clone(), stat),
+                    None => ErrorCode::NoNode.into(),
+                }
             }
             Change::SetAcl { path, acl, version } => {
                 let Some(number) = self.tree.find(path) else { return ErrorCode::NoNode.into() };
@@ -144,6 +149,24 @@ impl State {
             // Transactions do not nest, decoding sees to it.
             Change::Multi(_) => ErrorCode::SystemError.into(),
         }
+    }
+
+    fn set_data(
+        &mut self,
+        context: Context,
+        path: &str,
+        data: Option<Bytes>,
+        version: i32,
+        notify: Notify<'_>,
+    ) -> Option<Stat> {
+        let number = self.tree.find(path)?;
+        self.change(path, number, |slot| {
+            slot.data = data;
+            let (mzxid, mtime) = (context.zxid(), context.time);
+            slot.stat = StoredStat { mzxid, mtime, version, ..slot.stat };
+        });
+        self.trigger(EventType::NodeDataChanged, path, number, context.zxid, notify);
+        Some(Node::new(self, number).stat())
     }
 
     fn create(&mut self, context: Context, change: &Change, notify: Notify<'_>) -> Result<u32, ErrorCode> {

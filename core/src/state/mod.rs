@@ -40,12 +40,11 @@ pub use quota::{Quota, QuotaLimits, QuotaUsage};
 pub use snapshot::{StateBuilder, StateSnapshot};
 
 use crate::identity::Bytes;
+use crate::membership::{CONFIG_PATH, Membership};
 use crate::wire::{Acl, Id, Permissions, SessionId};
 use acls::Acls;
 use quota::Quotas;
 use tree::{ROOT, Slot, Tree};
-
-const CONFIG: &str = "/zookeeper/config";
 
 /// The sessions and the tree.
 #[derive(Clone, Debug)]
@@ -76,7 +75,7 @@ impl Default for State {
         let system = state.insert(ROOT, "/zookeeper", none(), &open, StoredStat::default());
         state.insert(system, quota::ROOT, none(), &open, StoredStat::default());
         let stat = StoredStat { aversion: -1, ..StoredStat::default() };
-        state.insert(system, CONFIG, none(), &read_only, stat);
+        state.insert(system, CONFIG_PATH, none(), &read_only, stat);
         state
     }
 }
@@ -238,11 +237,21 @@ impl State {
             && self.recomputed_digest() == self.digest()
     }
 
-    /// Sets what `/zookeeper/config` says, at the start of the server. No transaction does.
+    /// Sets what `/zookeeper/config` says while no reconfig says it.
     pub fn set_config(&mut self, data: Bytes) {
-        if let Some(number) = self.tree.find(CONFIG) {
-            self.change(CONFIG, number, |slot| slot.data = Some(data));
+        if let Some(number) = self.tree.find(CONFIG_PATH) {
+            self.change(CONFIG_PATH, number, |slot| slot.data = Some(data));
         }
+    }
+
+    /// The members as the last reconfig left them; `None` before the first. Of all that changes the
+    /// node only reconfig leaves the version -1.
+    #[must_use]
+    pub fn membership(&self) -> Option<Membership> {
+        let node = self.node(CONFIG_PATH).filter(|node| node.stat().version == -1)?;
+        let data = node.data()?;
+        let text = core::str::from_utf8(&data).ok()?;
+        Membership::parse(text).ok().filter(|membership| membership.ensemble.version > 0)
     }
 
     /// The state as it is now.

@@ -344,6 +344,23 @@ fn the_system_nodes_do_not_count_in_the_digest() {
 }
 
 #[test]
+fn the_members_are_those_of_the_last_reconfig() {
+    let mut state = State::default();
+    let text = |version| format!("server.1=a:1:2:participant\nversion={version}");
+    state.set_config(text("0").into_bytes().into());
+    assert_eq!(state.membership(), None, "an operator wrote them");
+    let before = state.digest();
+    apply(&mut state, 7, [Change::Reconfig { data: text("7").into_bytes().into() }]);
+    let members = state.membership().expect("a reconfig was applied");
+    assert_eq!((members.ensemble.version, members.text()), (7, text("7")));
+    let node = state.node("/zookeeper/config").unwrap().stat();
+    assert_eq!((node.version, node.mzxid, node.czxid), (-1, 7, 0));
+    assert_eq!(state.digest(), before, "the digest covers no system node");
+    apply(&mut state, 8, [set("/zookeeper/config", b"server.2=a:1:2", 0)]);
+    assert_eq!(state.membership(), None, "setData names no members");
+}
+
+#[test]
 fn a_transaction_without_a_path_changes_nothing() {
     let mut state = State::default();
     apply(&mut state, 1, [create("/a", b"", 1)]);

@@ -26,8 +26,8 @@ pub use opcode::OpCode;
 pub use password::password;
 pub use records::{Acl, CreateMode, Id, Permissions, SessionId, Stat};
 pub use request::{
-    AddWatch, Auth, CheckVersion, Create, CreateTtl, Delete, PathOnly, PathWatch, RequestHeader, SetAcl,
-    SetData, SetWatches, SetWatches2, WatcherType, Write,
+    AddWatch, Auth, CheckVersion, Create, CreateTtl, Delete, PathOnly, PathWatch, Reconfig, RequestHeader,
+    SetAcl, SetData, SetWatches, SetWatches2, WatcherType, Write,
 };
 pub use response::{
     EventType, GetAclResponse, GetChildren2Response, GetDataResponse, KeeperState, ReplyHeader, WatcherEvent,

@@ -165,6 +165,19 @@ pub struct SetWatches2 {
     pub recursive: Vec<String>,
 }
 
+/// reconfig: either all servers, or those that come and go (client.md section 16).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reconfig {
+    /// Lines of servers that come or change, with commas between them.
+    pub joining: Option<String>,
+    /// Ids of servers that go, with commas between them.
+    pub leaving: Option<String>,
+    /// The lines of all servers, with commas or line breaks between them.
+    pub members: Option<String>,
+    /// The version that is to be changed, -1 for any.
+    pub version: i64,
+}
+
 /// A write, as the leader's prepare step takes it. The server at which it arrived passes its bytes
 /// on unread.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -190,8 +203,8 @@ pub enum Write {
     Check(CheckVersion),
     /// multi.
     Multi(Vec<Write>),
-    /// reconfig; nothing of it matters while it is switched off.
-    Reconfig,
+    /// reconfig.
+    Reconfig(Reconfig),
     /// A new session with this timeout in milliseconds.
     CreateSession(i32),
     /// The end of the session.
@@ -210,10 +223,7 @@ impl Write {
                 MultiRequest::Reads(_) => Err(ErrorCode::MarshallingError),
             },
             OpCode::CloseSession => Ok(Self::CloseSession),
-            OpCode::Reconfig => {
-                let _: ([Option<String>; 3], i64) = Decoder::new(body).read()?;
-                Ok(Self::Reconfig)
-            }
+            OpCode::Reconfig => Ok(Self::Reconfig(Decoder::new(body).read()?)),
             _ => Self::read(op, &mut Decoder::new(body)),
         }
     }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Acl, OpCode, SessionId};
 use crate::identity::{Bytes, ServerId, Zxid};
 use crate::jute::{self, Decoder, Error};
+use crate::membership::CONFIG_PATH;
 
 /// Who waits for a write: ZooKeeper finds them by session and cxid, which a client that counts
 /// from 1 again on each connection uses twice (invariants.md L12).
@@ -90,6 +91,11 @@ pub enum Change {
         data: Option<Bytes>,
         /// The version from now on.
         version: i32,
+    },
+    /// The ensemble changes: the data of `/zookeeper/config` are replaced.
+    Reconfig {
+        /// The data.
+        data: Bytes,
     },
     /// A node's access control list is replaced.
     SetAcl {
@@ -220,6 +226,7 @@ impl Change {
             Self::CloseSession { .. } => OpCode::CloseSession.code(),
             Self::Create { op, .. } | Self::Delete { op, .. } => op.code(),
             Self::SetData { .. } => OpCode::SetData.code(),
+            Self::Reconfig { .. } => OpCode::Reconfig.code(),
             Self::SetAcl { .. } => OpCode::SetAcl.code(),
             Self::Check { .. } => OpCode::Check.code(),
             Self::Error(_) => -1,
@@ -245,6 +252,10 @@ impl Change {
             Self::Delete { path, .. } => jute::encode_into(bytes, path),
             Self::SetData { path, data, version } => {
                 let body = DataBody { path: path.into(), data: data.clone(), version: *version };
+                jute::encode_into(bytes, &body);
+            }
+            Self::Reconfig { data } => {
+                let body = DataBody { path: CONFIG_PATH.into(), data: Some(data.clone()), version: -1 };
                 jute::encode_into(bytes, &body);
             }
             Self::SetAcl { path, acl, version } => jute::encode_into(bytes, &(path, acl, version)),
@@ -289,10 +300,16 @@ impl Change {
                 Self::Create { op, path, data, acl, ephemeral, parent_cversion, ttl }
             }
             OpCode::Delete | OpCode::DeleteContainer => Self::Delete { op, path: decoder.read()? },
-            OpCode::SetData | OpCode::Reconfig => {
+            OpCode::SetData => {
                 let DataBody { path, data, version } = decoder.read()?;
                 Self::SetData { path: path.into_owned(), data, version }
             }
+            OpCode::Reconfig => match decoder.read()? {
+                DataBody { path, data: Some(data), version: -1 } if path == CONFIG_PATH => {
+                    Self::Reconfig { data }
+                }
+                _ => return Err(Error::Unsupported),
+            },
             OpCode::SetAcl => {
                 let (path, acl, version) = decoder.read()?;
                 Self::SetAcl { path, acl, version }

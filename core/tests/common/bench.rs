@@ -151,7 +151,10 @@ impl Bench {
                     Output::ClientFrame { client, bytes } => self.answers.push((client, bytes)),
                     Output::ClientClose { client } => self.closed.push(client),
                     Output::Halt { .. } => self.halted = true,
-                    Output::Disconnect { .. } | Output::ClientPause { .. } | Output::ClientResume { .. } => {}
+                    Output::Disconnect { .. }
+                    | Output::Members(_)
+                    | Output::ClientPause { .. }
+                    | Output::ClientResume { .. } => {}
                 }
             }
             if self.hold_disk {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
+use zabrus_core::Bytes;
 
 use super::{Done, load};
 use crate::data::dump::{Dump, DumpError};
@@ -128,7 +129,7 @@ pub(super) fn run(verb: Verb) -> Done {
         Verb::Import(Import { from, from_log, to, force }) => {
             let place = place(&to)?;
             let image = done(apache::read(&from, from_log.as_ref().unwrap_or(&from), force))?;
-            found(&image, &place)
+            found(image, &place)
         }
         Verb::Export(save) => {
             let image = saved(&save)?;
@@ -144,7 +145,7 @@ pub(super) fn run(verb: Verb) -> Done {
         }
         Verb::Restore(Restore { from, to }) => {
             let place = place(&to)?;
-            found(&done(ours::open_backup(&from))?, &place)
+            found(done(ours::open_backup(&from))?, &place)
         }
         Verb::Verify(Source { place }) => check(&place),
         Verb::Dump(arguments) => dump(&arguments),
@@ -191,9 +192,11 @@ fn show(image: &Image) {
     println!("{image}");
 }
 
-fn found(image: &Image, place: &Place) -> Done {
-    let written = done(ours::write(image, place))?;
-    show(image);
+fn found(mut image: Image, place: &Place) -> Done {
+    // These servers are where their zoo.cfg says, wherever those were whose data it is.
+    image.state.set_config(Bytes::default());
+    let written = done(ours::write(&image, place))?;
+    show(&image);
     println!("Written to {} for server {}.", written.display(), place.config.id);
     Ok(())
 }

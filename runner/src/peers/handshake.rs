@@ -52,7 +52,9 @@ impl fmt::Display for Verdict {
                 "its zoo.cfg names other participants, groups or weights: make them the same"
             }
             Self::WrongReceiver => "another server answers there: compare its myid with the server lines",
-            Self::UnknownSender => "its zoo.cfg has no line for this server",
+            Self::UnknownSender => {
+                "it knows no such server: its zoo.cfg has no line for it, and no reconfig added one"
+            }
         })
     }
 }

@@ -9,7 +9,9 @@ mod handshake;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use mio::Registry;
 use mio::net::TcpStream;
@@ -43,12 +45,13 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(1_000);
 const YOUNG: Duration = Duration::from_millis(2_000);
 
 /// All links.
-#[derive(Debug)]
 pub(crate) struct Peers {
     own: ServerId,
     ensemble: u64,
     listeners: Vec<Listener>,
     peers: BTreeMap<ServerId, Peer>,
+    report: Arc<Report>,
+    connect_timeout: std::time::Duration,
     /// By the number of the connection, as the next two.
     links: BTreeMap<u64, Link>,
     visitors: BTreeMap<u64, Visitor>,
@@ -61,11 +64,23 @@ pub(crate) struct Peers {
     greeting_time: Duration,
     /// No replica runs: no links either.
     suspended: bool,
+    /// Who was refused last, and why: once is enough to say so.
+    refused: Option<(ServerId, Verdict)>,
+}
+
+/// Who was dialed, and what came of it.
+type Report = dyn Fn(ServerId, Outcome) + Send + Sync;
+
+impl fmt::Debug for Peers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peers").field("own", &self.own).field("peers", &self.peers).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
 struct Peer {
     dialer: Dialer,
+    addresses: Vec<(String, u16)>,
     dialing: bool,
     next_dial: Instant,
     pause: Duration,
@@ -123,31 +138,18 @@ impl Peers {
         settings: &Settings,
         registry: &Registry,
         now: Instant,
-        report: impl Fn(ServerId, Outcome) + Clone + Send + 'static,
+        report: impl Fn(ServerId, Outcome) + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let core = &settings.core;
         let (own, ensemble) = (core.id, handshake::fingerprint(&core.ensemble));
         let listeners = listen(settings, registry)?;
-        let mut peers = BTreeMap::new();
-        for (peer, line) in settings.servers.iter().filter(|(peer, _)| **peer != own) {
-            // Observers have nothing to say to each other.
-            if !core.ensemble.is_voter(own) && !core.ensemble.is_voter(*peer) {
-                continue;
-            }
-            let hello = Hello { verdict: Verdict::Welcome, sender: own, receiver: *peer, ensemble };
-            let addresses = line.addresses.iter().map(|a| (a.host.clone(), a.election_port)).collect();
-            let (id, report) = (*peer, report.clone());
-            let dialer = Dialer::start(hello, addresses, settings.connect_timeout, move |outcome| {
-                report(id, outcome)
-            })?;
-            let (next_dial, pause, problem) = (now, FIRST_PAUSE, String::new());
-            peers.insert(*peer, Peer { dialer, dialing: false, next_dial, pause, link: None, problem });
-        }
-        Ok(Self {
+        let mut peers = Self {
             own,
             ensemble,
             listeners,
-            peers,
+            peers: BTreeMap::new(),
+            report: Arc::new(report),
+            connect_timeout: settings.connect_timeout,
             links: BTreeMap::new(),
             visitors: BTreeMap::new(),
             readable: BTreeSet::new(),
@@ -157,7 +159,47 @@ impl Peers {
             silence: core.tick_time.times(core.sync_limit.into()),
             greeting_time: Duration(settings.connect_timeout.as_micros() as u64),
             suspended: false,
-        })
+            refused: None,
+        };
+        peers.reconfigure(settings, now)?;
+        Ok(peers)
+    }
+
+    /// The servers are these from now on. Links to those that stay are kept; those to others end when
+    /// what was sent on them before has left.
+    pub(crate) fn reconfigure(&mut self, settings: &Settings, now: Instant) -> io::Result<()> {
+        let Settings { servers, core, .. } = settings;
+        // Observers have nothing to say to each other.
+        let is_peer = |id: &ServerId| {
+            *id != self.own && (core.ensemble.is_voter(self.own) || core.ensemble.is_voter(*id))
+        };
+        let wanted: BTreeMap<_, _> = servers.iter().filter(|(id, _)| is_peer(id)).collect();
+        let gone: Vec<_> = self.peers.extract_if(.., |id, _| !wanted.contains_key(id)).collect();
+        for (id, peer) in gone {
+            tracing::info!(peer = %id, "the server is no member any more");
+            if let Some(mut link) = peer.link.and_then(|number| self.links.remove(&number)) {
+                // What does not leave at once is lost; the server then finds out by being refused.
+                let _ = link.channel.flush();
+                link.channel.finish();
+            }
+        }
+        for (id, line) in wanted {
+            let addresses: Vec<_> =
+                line.addresses.iter().map(|a| (a.host.clone(), a.election_port)).collect();
+            if self.peers.get(id).is_some_and(|peer| peer.addresses == addresses) {
+                continue;
+            }
+            let hello =
+                Hello { verdict: Verdict::Welcome, sender: self.own, receiver: *id, ensemble: self.ensemble };
+            let (peer, report) = (*id, Arc::clone(&self.report));
+            let report = move |outcome| report(peer, outcome);
+            let dialer = Dialer::start(hello, addresses.clone(), self.connect_timeout, report)?;
+            let link = self.peers.get(id).and_then(|peer| peer.link);
+            let (next_dial, pause, problem) = (now, FIRST_PAUSE, String::new());
+            let peer = Peer { dialer, addresses, dialing: false, next_dial, pause, link, problem };
+            self.peers.insert(*id, peer);
+        }
+        Ok(())
     }
 
     /// Dials whoever is missing, and sends away who does not greet.
@@ -336,7 +378,11 @@ impl Peers {
                 return;
             }
             Verdict::CallBack => self.call_back(hello.sender, now, inputs),
-            _ => tracing::warn!(from = %hello.sender, "a server is refused here; it is told why: {verdict}"),
+            _ if self.refused == Some((hello.sender, verdict)) => {}
+            _ => {
+                self.refused = Some((hello.sender, verdict));
+                tracing::warn!(from = %hello.sender, "a server is refused here; it is told why: {verdict}");
+            }
         }
         // A fresh connection takes a few bytes.
         let _ = channel.flush();

@@ -250,3 +250,24 @@ fn a_link_that_nobody_reads_is_broken_before_it_fills_the_memory() {
     end.peers.flush(now, &mut end.inputs);
     assert_eq!(end.connection(2), None);
 }
+
+#[test]
+fn a_server_that_comes_is_connected_and_one_that_goes_gets_what_was_said_before() {
+    let ports = free_ports(3);
+    let [one, two, three] = [1, 2, 3].map(|id| settings(id, &ports));
+    let mut without = one.clone();
+    without.servers.remove(&ServerId(3));
+    let mut ends = [End::new(&without), End::new(&two), End::new(&three)];
+    turn_until(&mut ends, |ends| linked(ends) && ends[1].connection(3).is_some());
+    assert_eq!(ends[0].connection(3), None, "1 does not know 3");
+    let kept = ends[0].connection(2);
+    let now = ends[0].clock.monotonic();
+    ends[0].peers.reconfigure(&one, now).expect("a thread");
+    turn_until(&mut ends, |ends| ends[0].connection(3).is_some() && ends[2].connection(1).is_some());
+    let connection = ends[0].connection(3).expect("connected");
+    ends[0].peers.send(connection, &frame(7));
+    let now = ends[0].clock.monotonic();
+    ends[0].peers.reconfigure(&without, now).expect("a thread");
+    turn_until(&mut ends, |ends| ends[2].received() == [frame(7)] && ends[2].connection(1).is_none());
+    assert_eq!(ends[0].connection(2), kept, "who stays is not disturbed");
+}

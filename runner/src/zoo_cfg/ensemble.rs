@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use zabrus_core::ServerId;
+use zabrus_core::membership::{HostPort, ServerLine, parse_line};
 use zabrus_core::quorum::{Ensemble, Member, MemberKind};
 
 use super::keys::{Keys, Severity};
-use super::servers::{self, Address, HostPort, ServerLine, bracketed};
 use crate::properties::Entry;
 
 pub(super) struct Members {
@@ -15,6 +15,8 @@ pub(super) struct Members {
     pub(super) ensemble: Ensemble,
     pub(super) servers: BTreeMap<ServerId, ServerLine>,
     pub(super) standalone: bool,
+    /// `standaloneEnabled`.
+    pub(super) standalone_enabled: bool,
     /// The client address in the own server line.
     pub(super) own_client: Option<HostPort>,
 }
@@ -23,7 +25,8 @@ pub(super) struct Members {
 pub(super) fn take(
     keys: &mut Keys,
     data_directory: Option<&Path>,
-    myid: impl FnOnce(&Path) -> Result<Option<String>, String>,
+    version: u64,
+    read: impl Fn(&Path) -> Result<Option<String>, String>,
 ) -> Option<Members> {
     let lines = take_servers(keys);
     let switches =
@@ -43,7 +46,7 @@ pub(super) fn take(
         keys.remark(None, Severity::Error, "standaloneEnabled=false needs server lines");
         return None;
     }
-    let id = own_id(keys, data_directory?, myid, standalone)?;
+    let id = own_id(keys, data_directory?, read, standalone)?;
     let own = lines.get(&id);
     take_peer_type(keys, own.map(|(_, line)| line));
     let own_client = own.and_then(|(_, line)| line.client.clone());
@@ -55,7 +58,8 @@ pub(super) fn take(
         let alone = Member { kind: MemberKind::Participant, group: 0, weight: 1 };
         let members = BTreeMap::from([(id, alone)]);
         let ensemble = Ensemble { version: 0, members, hierarchical: false };
-        return Some(Members { id, ensemble, servers: BTreeMap::new(), standalone, own_client });
+        let servers = BTreeMap::new();
+        return Some(Members { id, ensemble, servers, standalone, standalone_enabled, own_client });
     }
     for (server, (entry, line)) in &lines {
         keys.note(entry, describe(*server, line, *server == id));
@@ -65,7 +69,7 @@ pub(super) fn take(
         keys.remark(None, Severity::Error, text);
         return None;
     }
-    let ensemble = Ensemble { version: 0, members, hierarchical };
+    let ensemble = Ensemble { version, members, hierarchical };
     if !ensemble.voters().any(|voter| ensemble.may_lead(voter)) {
         keys.remark(None, Severity::Error, "nobody may lead: give some participant a weight above 0");
         return None;
@@ -81,34 +85,13 @@ pub(super) fn take(
         keys.remark(None, Severity::Warning, text);
     }
     let servers = lines.into_iter().map(|(id, (_, line))| (id, line)).collect();
-    Some(Members { id, ensemble, servers, standalone, own_client })
-}
-
-/// What `/zookeeper/config` says of these servers (client.md section 16).
-pub(super) fn text(servers: &BTreeMap<ServerId, ServerLine>) -> String {
-    let mut text = String::new();
-    for (id, line) in servers {
-        let addresses: Vec<String> = line
-            .addresses
-            .iter()
-            .map(|Address { host, quorum_port, election_port }| {
-                format!("{}:{quorum_port}:{election_port}", bracketed(host))
-            })
-            .collect();
-        let role = if line.observer { "observer" } else { "participant" };
-        let client = line.client.as_ref().map_or(String::new(), |client| format!(";{client}"));
-        text += &format!("server.{id}={}:{role}{client}\n", addresses.join("|"));
-    }
-    if !servers.is_empty() {
-        text += "version=0";
-    }
-    text
+    Some(Members { id, ensemble, servers, standalone, standalone_enabled, own_client })
 }
 
 fn take_servers(keys: &mut Keys) -> BTreeMap<ServerId, (Entry, ServerLine)> {
     let mut lines = BTreeMap::new();
     for (number, entry) in keys.take_numbered("server.") {
-        match servers::parse(&entry.value) {
+        match parse_line(&entry.value) {
             Ok(line) => {
                 lines.insert(ServerId(number), (entry, line));
             }
@@ -173,20 +156,28 @@ fn take_groups(keys: &mut Keys, members: &mut BTreeMap<ServerId, Member>) -> boo
 fn own_id(
     keys: &mut Keys,
     data_directory: &Path,
-    myid: impl FnOnce(&Path) -> Result<Option<String>, String>,
+    read: impl Fn(&Path) -> Result<Option<String>, String>,
     standalone: bool,
 ) -> Option<ServerId> {
     let place = data_directory.join("myid");
-    let place = place.display();
-    let problem = match myid(data_directory) {
+    let problem = match read(&place) {
         Ok(Some(text)) => match text.trim().parse() {
             Ok(id) => return Some(ServerId(id)),
             Err(_) => {
-                format!("{place} must hold this server's number and nothing else, not `{}`", text.trim())
+                format!(
+                    "{} must hold this server's number and nothing else, not `{}`",
+                    place.display(),
+                    text.trim()
+                )
             }
         },
         Ok(None) if standalone => return Some(ServerId(0)),
-        Ok(None) => format!("{place} is missing: write the number N of this server's line server.N into it"),
+        Ok(None) => {
+            format!(
+                "{} is missing: write the number N of this server's line server.N into it",
+                place.display()
+            )
+        }
         Err(problem) => problem,
     };
     keys.remark(None, Severity::Error, problem);

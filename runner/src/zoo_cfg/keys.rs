@@ -109,6 +109,16 @@ impl Keys {
         self.asked.iter().map(String::as_str).find(|asked| asked.eq_ignore_ascii_case(key))
     }
 
+    /// Another entry, from another file. Of several with one key the last counts.
+    pub(crate) fn add(&mut self, entry: Entry) {
+        self.rest.insert(entry.key.clone(), entry);
+    }
+
+    /// All whose keys are `of_interest`; they are taken then.
+    pub(crate) fn take_all(&mut self, of_interest: impl Fn(&str) -> bool) -> Vec<Entry> {
+        self.rest.extract_if(.., |key, _| of_interest(key)).map(|(_, entry)| entry).collect()
+    }
+
     /// All that is left.
     pub(crate) fn take_rest(&mut self) -> impl Iterator<Item = Entry> + use<> {
         std::mem::take(&mut self.rest).into_values()

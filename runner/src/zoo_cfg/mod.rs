@@ -1,18 +1,19 @@
 //! zoo.cfg as ZooKeeper reads it (client.md section 21), and what each line means here.
 
 mod authentication;
+pub(crate) mod dynamic;
 mod ensemble;
 mod keys;
 mod operator;
 mod others;
 mod requests;
-mod servers;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use zabrus_core::config::{ElectionAlgorithm, ServiceSettings};
+use zabrus_core::membership::Membership;
 use zabrus_core::quorum::Ensemble;
 use zabrus_core::{Config, Duration, ServerId};
 
@@ -22,14 +23,14 @@ use crate::recorder::RecordSettings;
 use keys::Keys;
 pub(crate) use keys::{Remark, Severity};
 pub(crate) use operator::AdminSettings;
-pub(crate) use servers::{Address, HostPort, ServerLine, bracketed};
+pub(crate) use zabrus_core::membership::{Address, HostPort, ServerLine, bracketed};
 
 /// The four-letter words that are answered if the file does not say which: those that change
 /// nothing and name no session or path.
 const HARMLESS_WORDS: &str = "ruok, srvr, stat, conf, envi, isro, mntr, dirs, wchs";
 
 /// Everything that a server is told at its start.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Settings {
     /// What the core is told.
     pub(crate) core: Config,
@@ -58,8 +59,10 @@ pub(crate) struct Settings {
     pub(crate) admin: Option<AdminSettings>,
     /// Where Prometheus asks, if anywhere.
     pub(crate) metrics: Option<HostPort>,
-    /// The file as it is.
+    /// The file as it was at the start.
     pub(crate) text: String,
+    /// Where it is.
+    pub(crate) file: PathBuf,
 }
 
 /// Where and how clients are served.
@@ -105,18 +108,19 @@ pub(crate) fn read(file: &Path) -> std::io::Result<Reading> {
     // Java reads Latin-1; whoever writes UTF-8 today means it.
     let text =
         String::from_utf8(bytes).unwrap_or_else(|e| e.into_bytes().into_iter().map(char::from).collect());
-    Ok(understand(&text, |data_directory| {
-        let path = data_directory.join("myid");
-        match fs::read_to_string(&path) {
-            Ok(text) => Ok(Some(text)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(format!("{}: {error}", path.display())),
-        }
-    }))
+    let mut reading = understand(&text, |path| match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("{}: {error}", path.display())),
+    });
+    if let Some(settings) = &mut reading.settings {
+        file.clone_into(&mut settings.file);
+    }
+    Ok(reading)
 }
 
-/// The meaning of `text`; `myid` reads that file of a data directory.
-fn understand(text: &str, myid: impl FnOnce(&Path) -> Result<Option<String>, String>) -> Reading {
+/// The meaning of `text`; `read` reads the other files that it needs, if they are there.
+fn understand(text: &str, read: impl Fn(&Path) -> Result<Option<String>, String>) -> Reading {
     let (mut keys, syntax) = match properties::parse(text) {
         Ok(entries) => (Keys::new(entries), None),
         Err(error) => (Keys::default(), Some(error)),
@@ -126,7 +130,7 @@ fn understand(text: &str, myid: impl FnOnce(&Path) -> Result<Option<String>, Str
             keys.remark(Some(error.line), Severity::Error, error.to_string());
             None
         }
-        None => settings(&mut keys, text, myid),
+        None => settings(&mut keys, text, read),
     };
     let mut remarks = keys.remarks;
     remarks.sort_by_key(|remark| remark.line.unwrap_or(usize::MAX));
@@ -138,11 +142,18 @@ fn understand(text: &str, myid: impl FnOnce(&Path) -> Result<Option<String>, Str
 fn settings(
     keys: &mut Keys,
     text: &str,
-    myid: impl FnOnce(&Path) -> Result<Option<String>, String>,
+    read: impl Fn(&Path) -> Result<Option<String>, String>,
 ) -> Option<Settings> {
     let data_directory = directory(keys, "dataDir", "snapshots, epochs and the file myid live here");
     let log_directory = directory(keys, "dataLogDir", "the log lives here, best on a device of its own");
-    let members = ensemble::take(keys, data_directory.as_deref(), myid);
+    let reconfig = [
+        "clients that may write /zookeeper/config can change the servers; this file then names another that lists them",
+        "the servers of this file stay",
+    ];
+    let reconfig_enabled = keys.switch("reconfigEnabled", false, ["true", "false"], reconfig);
+    let version = dynamic::take(keys, &read);
+    let version = if reconfig_enabled { version } else { 0 };
+    let members = ensemble::take(keys, data_directory.as_deref(), version, &read);
     let tick = keys.number("tickTime", 3_000, 1..=3_600_000, |n| format!("one tick is {n} ms"));
     let needs_limits = members.as_ref().is_some_and(|members| !members.standalone);
     let init_limit = ticks(keys, "initLimit", 10, needs_limits, |n| {
@@ -189,7 +200,12 @@ fn settings(
     if let (Some(client), Some(members)) = (&client, &members) {
         core.service = service(keys, client, tick);
         sessions_without_a_leader(keys, &mut core.service, members.standalone);
-        core.service.ensemble_text = ensemble::text(&members.servers);
+        let (ensemble, servers) = (members.ensemble.clone(), members.servers.clone());
+        if !members.standalone {
+            core.service.ensemble_text = Membership { ensemble, servers }.text();
+        }
+        core.service.reconfig_enabled = reconfig_enabled;
+        core.service.standalone_enabled = members.standalone_enabled;
     }
     let (admin, metrics) = (operator::admin(keys), operator::metrics(keys));
     // What is wrong with a line was said there; this finds what no line alone can know.
@@ -216,6 +232,7 @@ fn settings(
         admin,
         metrics,
         text: text.into(),
+        file: PathBuf::new(),
     })
 }
 

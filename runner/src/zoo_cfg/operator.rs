@@ -1,7 +1,7 @@
 //! What an operator sees over HTTP: the keys `admin.*` and `metricsProvider.*`.
 
 use super::keys::{Keys, Severity};
-use super::servers::HostPort;
+use zabrus_core::membership::HostPort;
 
 /// The admin server.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -50,10 +50,6 @@ const OTHERS: &[(&str, Treatment)] = &[
     ),
     ("datadir.autocreate", Ignored("directories that are missing are made")),
     ("digest.enabled", Ignored("the digests of all servers are always compared")),
-    (
-        "dynamicConfigFile",
-        Refused("the list of servers must stand in zoo.cfg; there is no reconfiguration yet"),
-    ),
     ("electionPortBindRetry", Ignored("a port that cannot be bound ends the start")),
     ("enableEagerACLCheck", Ignored("only the leader checks permissions, once")),
     ("ensembleAuthName", NotYet("clients cannot be asked for the name of their ensemble")),
@@ -83,7 +79,6 @@ const OTHERS: &[(&str, Treatment)] = &[
     ("portUnification", RefusedIfOn("there is no TLS between servers yet")),
     ("quorum.auth.", RefusedIfOn("there is no SASL between servers yet")),
     ("quorumCnxnTimeoutMs", Ignored("syncLimit says when a connection to another server is dead")),
-    ("reconfigEnabled", NotYet("there is no reconfiguration yet; the servers of this file stay")),
     ("requestThrottleDropStale", Title("request_throttle_drop_stale")),
     ("requestThrottleLimit", Title("request_throttle_max_requests")),
     ("requestThrottleStallTime", Title("request_throttle_stall_time")),
@@ -106,7 +101,6 @@ const OTHERS: &[(&str, Treatment)] = &[
     ("serializeLastProcessedZxid.enabled", Ignored("every snapshot names its last transaction")),
     ("serverCnxnFactory", Ignored("there is one implementation of connections")),
     ("sessionRequireClientSASLAuth", RefusedIfOn("clients would be served without SASL; there is none yet")),
-    ("skipReconfigACLCheck", NotYet("there is no reconfiguration yet")),
     ("snapshot.", Ignored("snapshots have a format of our own")),
     ("ssl.", NotYet("there is no TLS yet")),
     ("sslQuorum", RefusedIfOn("there is no TLS between servers yet")),
@@ -191,7 +185,7 @@ mod tests {
         assert_eq!(judged("sslQuorum", "TRUE"), Severity::Error);
         assert_eq!(judged("sslQuorum", "false"), Severity::Note);
         assert_eq!(judged("quorum.auth.enableSasl", "true"), Severity::Error);
-        assert_eq!(judged("dynamicConfigFile", "zoo.cfg.dynamic"), Severity::Error);
+        assert_eq!(judged("oraclePath", "/oracle"), Severity::Error);
     }
 
     #[test]

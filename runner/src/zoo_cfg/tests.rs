@@ -127,7 +127,7 @@ fn errors_name_the_line_and_what_to_do() {
         ("electionAlg=1", "electionAlg must be 3"),
         ("forceSync=maybe", "`yes` or `no`"),
         ("sslQuorum=true", "remove sslQuorum"),
-        ("dynamicConfigFile=/x", "must stand in zoo.cfg"),
+        ("dynamicConfigFile=/x", "says nothing about members"),
         ("clientPort=99999", "clientPort must be a port"),
         ("peerType=voter", "peerType must be"),
         ("weight.1=2", "needs a line server.1 and lines group.N"),

@@ -7,6 +7,7 @@ mod foreign;
 mod load;
 mod network;
 mod operator;
+mod reconfig;
 mod recorder;
 mod server;
 mod shell;

@@ -37,8 +37,8 @@ pub fn nodes<'a>(state: &State, expected: impl Iterator<Item = (&'a str, &'a Arc
             fields(&stat) == fields(&node.stat())
                 && stored.ephemeral_owner == node.owner
                 && *own.acl() == *node.acl
-                // The server keeps usage and configuration itself.
-                && (path.starts_with("/zookeeper/") || own.data() == node.data)
+                // The server keeps usage itself.
+                && (path.starts_with("/zookeeper/quota") || own.data() == node.data)
         });
         ensure(same, || {
             format!("its node {path} is {:?}, the model's is {node:?}", own.map(|own| own.stat()))

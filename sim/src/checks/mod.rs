@@ -31,6 +31,7 @@ pub mod e09_epoch_freshness;
 pub mod e10_epoch_monotonicity;
 pub mod e12_elected_best;
 pub mod l_clients;
+pub mod m01_members;
 pub mod n01_unique_sessions;
 pub mod n02_life_cycle;
 pub mod n03_ephemeral_owners;
@@ -189,6 +190,7 @@ rules! {
     L9 "invariants.md L9, errors change nothing",
     L10 "invariants.md L10, multis as a whole; ZOOKEEPER-3127",
     L12 "invariants.md L12, reserved request numbers; ZOOKEEPER-3253, -2775",
+    M1 "zab.md section 13, members are those of the last reconfig applied",
     P1 "ZooKeeper's recipes: a lock with fencing",
     P2 "ZooKeeper's recipes: a leader election",
     P3 "ZooKeeper's recipes: a counter by version",

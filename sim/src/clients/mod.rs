@@ -127,6 +127,11 @@ impl Clients {
         }
     }
 
+    /// Servers stay where they are from now on.
+    pub fn calm(&mut self) {
+        self.settings.movable.clear();
+    }
+
     /// No client begins anything new from now on. Those that have a session keep it.
     pub fn stop(&mut self) {
         self.stopped = true;

@@ -2,14 +2,14 @@
 
 use zabrus_core::wire::{
     Acl, AddWatch, Auth, CheckVersion, Create, CreateTtl, Delete, Id, MultiHeader, OpCode, PathOnly,
-    PathWatch, SetAcl, SetData, WatcherType,
+    PathWatch, Reconfig, SetAcl, SetData, WatcherType,
 };
 use zabrus_core::{Bytes, jute};
 
 use super::registry::Kind;
 use crate::ghost::model::open_acl;
 use crate::random::Random;
-use crate::settings::LoadSettings;
+use crate::settings::{LoadSettings, member_line};
 
 /// Users and their passwords; [`digest_id`] says how servers call them.
 pub(super) const USERS: [&str; 3] = ["u:p", "alice:secret", "bob:word"];
@@ -85,6 +85,9 @@ impl Workload<'_> {
     }
 
     fn any_path(&mut self) -> String {
+        if !self.settings.movable.is_empty() && self.random.chance(50) {
+            return "/zookeeper/config".into();
+        }
         match self.random.below(20) {
             0 => "/".into(),
             1 => String::new(),
@@ -176,6 +179,9 @@ impl Workload<'_> {
         if self.settings.quotas && self.random.chance(30) {
             return self.quota();
         }
+        if !self.settings.movable.is_empty() && self.random.chance(30) {
+            return self.reconfig();
+        }
         match self.random.below(20) {
             0..8 => self.create(),
             8..12 => self.delete(),
@@ -221,6 +227,24 @@ impl Workload<'_> {
             parts.push(Ask::new(OpCode::Delete, jute::encode(&remove)));
         }
         several(OpCode::Multi, &parts)
+    }
+
+    /// An observer, or a server that is nowhere, goes or comes; or what is refused (client.md section 16).
+    fn reconfig(&mut self) -> Ask {
+        let (id, text) = (*self.random.pick(&self.settings.movable), |text: &str| Some(text.to_owned()));
+        let mut asked = Reconfig { version: -1, ..Reconfig::default() };
+        match self.random.below(20) {
+            0..7 => asked.leaving = Some(id.to_string()),
+            7..16 => asked.joining = Some(member_line(id, true)),
+            16 => asked.leaving = text("1"),
+            17 => asked.joining = text("some thing"),
+            18 => asked.leaving = text("abc"),
+            _ => {
+                asked.joining = Some(member_line(id, false));
+                asked.version = self.random.below(2) as i64 - 1;
+            }
+        }
+        Ask::new(OpCode::Reconfig, jute::encode(&asked))
     }
 
     /// Sets a quota on a node, or takes it away (client.md section 15).

@@ -183,7 +183,11 @@ impl Ghost {
             return Ok(());
         }
         let waiting = self.ledger.longest_waiting();
-        for (rule, verdict) in self.liveness.judge(self.now, &self.quorums, views, waiting) {
+        // Who was left out need not come back.
+        let members = self.model.members(self.history.committed().zxid).map(|(_, members)| members);
+        let is_member = |view: &&ServerView| members.as_ref().is_none_or(|all| all.contains(&view.id.0));
+        let views: Vec<ServerView> = views.iter().filter(is_member).cloned().collect();
+        for (rule, verdict) in self.liveness.judge(self.now, &self.quorums, &views, waiting) {
             self.counters.checked(rule);
             verdict.map_err(|sentence| (rule, sentence))?;
         }

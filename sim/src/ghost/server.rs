@@ -86,6 +86,8 @@ pub(super) struct Life {
     pub(super) disk_failed: bool,
     /// The next step must have no effect, by this rule.
     pub(super) no_effect: Option<Rule>,
+    /// The version of its members as it was last judged.
+    pub(super) members: Option<u64>,
     /// Nor may it say or leave anything because of its input.
     pub(super) foreign: bool,
     /// The epoch it leads, as its events say, if it leads.

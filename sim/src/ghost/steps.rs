@@ -11,8 +11,8 @@ use zabrus_core::{Duration, Replica, ServerId, Zxid};
 use super::server::{Life, ServerFacts};
 use super::{Checked, Ghost};
 use crate::checks::{
-    Rule, b13_monotone_commit, e01_vote_monotonicity, r10_no_ack_after_error, y06_process_consistency,
-    y11_window_continuity, y12_stale_input, y14_memory_equals_disk,
+    Rule, b13_monotone_commit, e01_vote_monotonicity, m01_members, r10_no_ack_after_error,
+    y06_process_consistency, y11_window_continuity, y12_stale_input, y14_memory_equals_disk,
 };
 use crate::counters::Mark;
 
@@ -125,6 +125,7 @@ impl Ghost {
     /// The rule that its state breaks.
     pub fn stepped(&mut self, server: ServerId, replica: &Replica) -> Checked {
         self.step(server, &replica.status())?;
+        self.members(server, replica)?;
         let facts = self.facts(server);
         facts.life.steps += 1;
         if facts.life.steps.is_multiple_of(WINDOW_EVERY) {
@@ -135,6 +136,21 @@ impl Ghost {
             self.judge(Rule::Y11, server, verdict)?;
         }
         Ok(())
+    }
+
+    fn members(&mut self, server: ServerId, replica: &Replica) -> Checked {
+        let (applied, ensemble) = (replica.status().applied.zxid, replica.ensemble());
+        if !self.model.settings().reconfig_enabled {
+            return Ok(());
+        }
+        let verdict = m01_members::version(applied, ensemble.version, self.model.members_version(applied));
+        self.judge(Rule::M1, server, verdict)?;
+        if self.facts(server).life.members == Some(ensemble.version) {
+            return Ok(());
+        }
+        self.facts(server).life.members = Some(ensemble.version);
+        let (_, expected) = self.model.members(applied).expect("they may change");
+        self.judge(Rule::M1, server, m01_members::members(ensemble, &expected))
     }
 
     pub(super) fn step(&mut self, server: ServerId, status: &Status) -> Checked {

@@ -59,6 +59,7 @@ fn departure(why: Departure) -> &'static str {
         Departure::EstablishmentTimedOut => "it did not get a quorum in time",
         Departure::FollowerMoreRecent => "a follower's history is more recent",
         Departure::Rollover => "the zxid counter is used up",
+        Departure::Removed => "it is no member any more",
         Departure::DiskFailed => "its disk failed",
     }
 }

@@ -136,6 +136,7 @@ impl World {
     /// No fault happens from now on, not even a small one of the network or of a disk.
     pub fn calm(&mut self) {
         self.network.calm();
+        self.clients.calm();
         self.servers.iter_mut().for_each(|server| server.disk.calm());
         self.ghost.healed(self.now);
     }

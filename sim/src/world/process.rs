@@ -148,6 +148,8 @@ impl World {
                 Output::ClientClose { client } => clients.reply(now, client, None, schedule),
                 Output::ClientPause { client } => clients.pause(now, client, true, schedule),
                 Output::ClientResume { client } => clients.pause(now, client, false, schedule),
+                // The connections stay: servers ignore who is no member.
+                Output::Members(_) => {}
                 Output::Event(event) => trace.event(now, at, || process.replica.status(), event),
                 Output::Halt { reason } => halted = Some(reason),
             }

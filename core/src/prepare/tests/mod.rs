@@ -4,6 +4,7 @@ mod multi;
 mod nodes;
 mod quotas;
 mod random;
+mod reconfig;
 mod sessions;
 
 use alloc::collections::VecDeque;

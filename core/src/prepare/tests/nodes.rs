@@ -217,14 +217,6 @@ fn a_node_past_its_time_goes_unless_its_data_were_set() {
 }
 
 #[test]
-fn reconfiguration_is_switched_off() {
-    let (mut leader, session) = with_nodes(Permissions::ALL);
-    let body: ([Option<&str>; 3], i64) = ([None, Some("1"), None], -1);
-    leader.refuses(session, op(OpCode::Reconfig, &body), ErrorCode::ReconfigDisabled);
-    leader.refuses(session, (OpCode::Reconfig, vec![]), ErrorCode::MarshallingError);
-}
-
-#[test]
 fn a_null_path_is_no_path_where_zookeeper_looks_at_it() {
     let (mut leader, session) = with_nodes(Permissions::ALL);
     for operation in [OpCode::SetData, OpCode::SetAcl] {

@@ -13,7 +13,7 @@ use crate::replica::handler::Handler;
 use crate::replica::server::Server;
 use crate::replica::sessions::Owner;
 use crate::time::{Duration, Instant};
-use crate::wire::{Change, ErrorCode, OpCode, Origin, SessionId};
+use crate::wire::{Change, ErrorCode, OpCode, Origin, Reconfig, SessionId};
 
 impl Leader {
     /// Turns a client's write into a transaction and proposes it (zab.md section 6).
@@ -159,6 +159,17 @@ impl Leader {
                 broadcast.sessions.touch(server.time(), *session);
             }
         }
+    }
+
+    /// The first leader with reconfig makes what its operator wrote the first members in the state, so that
+    /// they have a version; followers serve already (ZOOKEEPER-1783).
+    pub(super) fn install_members(&mut self, server: &mut Server) -> Step {
+        let Stage::Broadcast(broadcast) = &mut self.stage else { return Ok(()) };
+        if !core::mem::take(&mut broadcast.installs_members) {
+            return Ok(());
+        }
+        let body = crate::jute::encode(&Reconfig { version: -1, ..Reconfig::default() });
+        self.propose_own(server, SessionId(0), OpCode::Reconfig, Bytes::from(body))
     }
 
     /// Ends the sessions of which nobody has heard for their timeout (client.md section 17.2).

@@ -64,6 +64,8 @@ struct Broadcast {
     questions: VecDeque<Question>,
     /// When to look for containers and nodes past their time.
     next_sweep: Instant,
+    /// Nobody has made the ensemble replicated state yet.
+    installs_members: bool,
     /// Sessions that it ended because nobody had heard of them.
     expired: u64,
 }
@@ -210,6 +212,15 @@ impl Leader {
         }
     }
 
+    /// Learners that are no members any more were sent the transaction that says so.
+    pub(in crate::replica) fn drop_strangers(&mut self, server: &mut Server) {
+        let is_gone = |peer: &&ServerId| !server.config.ensemble.members.contains_key(*peer);
+        let gone: Vec<ServerId> = self.learners.keys().filter(is_gone).copied().collect();
+        for peer in gone {
+            self.drop_learner(server, peer, "the server is no member any more");
+        }
+    }
+
     pub(in crate::replica) fn connection_changed(&mut self, server: &mut Server, peer: ServerId) {
         self.drop_learner(server, peer, "the connection broke");
     }
@@ -292,8 +303,9 @@ impl Leader {
         let Some(handler) = self.learners.get_mut(&peer) else { return Ok(false) };
         match (&handler.stage, message) {
             (LearnerStage::Opened, Message::LearnerInfo { accepted_epoch, config_version, observer }) => {
-                if config_version > server.config.ensemble.version {
-                    return Ok(false);
+                // What it applied, this server does not even have.
+                if config_version > server.storage.last().zxid.0 && server.config.ensemble.may_lead(peer) {
+                    return Err(Departure::FollowerMoreRecent);
                 }
                 handler.observer = observer || !server.config.ensemble.is_voter(peer);
                 handler.stage = LearnerStage::Introduced;
@@ -419,6 +431,7 @@ impl Leader {
             self.next_ping = now + Duration(server.config.tick_time.0 / 2);
             self.ping_wanted = true;
         }
+        self.install_members(server)?;
         self.expire(server)?;
         self.sweep(server)
     }

@@ -74,6 +74,9 @@ impl Leader {
             sessions: early.unwrap_or_else(|| new_sessions(server)),
             questions: VecDeque::new(),
             next_sweep: now + Duration::from_millis(server.config.service.sweep_interval),
+            installs_members: server.config.service.reconfig_enabled
+                && !server.config.service.ensemble_text.is_empty()
+                && server.members().is_none(),
             expired: 0,
         });
         self.enter(server, Stage::Broadcast(broadcast));

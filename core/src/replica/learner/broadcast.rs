@@ -30,11 +30,20 @@ impl Learner {
             return Err(Departure::HistoryMismatch);
         }
         // What is logged must be applied one day: now is the last time to refuse it.
-        if Transaction::decode(&payload).map(|transaction| transaction.zxid) != Ok(zxid) {
+        let transaction = Transaction::decode(&payload);
+        if transaction.as_ref().map(|transaction| transaction.zxid) != Ok(zxid) {
             server.emit(Event::LinkBroken { peer: self.leader, reason: "an unreadable transaction" });
             return Err(Departure::ProtocolError);
         }
         server.storage.append(zxid, payload);
+        #[cfg(feature = "mutants")]
+        if let Ok(Transaction { change: crate::wire::Change::Reconfig { data }, .. }) = &transaction
+            && let Some(Ok(members)) =
+                core::str::from_utf8(data).ok().map(crate::membership::Membership::parse)
+            && mutated!(M83)
+        {
+            server.adopt(members);
+        }
         #[cfg(feature = "mutants")]
         if self.stage == Stage::Synchronizing && mutated!(M11) {
             server.planted.window_holes.insert(zxid);

@@ -1,13 +1,14 @@
 //! Transactions as they are committed: each is what the model makes of the request behind it.
 
 use zabrus_core::io::ClientId;
-use zabrus_core::wire::{Change, ErrorCode, OpCode, SessionId, Transaction};
+use zabrus_core::wire::{Change, ErrorCode, OpCode, Reconfig, SessionId, Transaction};
 use zabrus_core::{Duration, Instant, jute};
 
 use super::{Answer, Asked, Ledger};
 use crate::checks::{
-    Rule, b15_equal_states, b16_speculative_state, l_clients, n01_unique_sessions, n02_life_cycle,
-    n04_atomic_cleanup, n05_no_early_expiry, n07_expired_is_final, n09_single_owner, n11_leader_change,
+    Rule, b15_equal_states, b16_speculative_state, l_clients, m01_members, n01_unique_sessions,
+    n02_life_cycle, n04_atomic_cleanup, n05_no_early_expiry, n07_expired_is_final, n09_single_owner,
+    n11_leader_change,
 };
 use crate::counters::Mark;
 use crate::ghost::Checked;
@@ -148,8 +149,18 @@ impl Ledger {
                 facts.superseded.insert(older);
             }
         }
+        if *change == Change::Error(ErrorCode::ReconfigInProgress.code()) {
+            court.saw(Mark::ReconfigsPending);
+            let pending = model.members_version(zxid);
+            court.judge(Rule::M1, m01_members::pending(op, zxid, pending))?;
+            return Ok(model.refuse(request, ErrorCode::ReconfigInProgress));
+        }
         let executed = model.execute(request);
         compare(request, change, &executed, court)?;
+        if op == OpCode::Reconfig {
+            let is_refused = matches!(change, Change::Error(_));
+            court.saw(if is_refused { Mark::ReconfigsRefused } else { Mark::Reconfigs });
+        }
         if !matches!(change, Change::Error(_)) {
             let verdict = n07_expired_is_final::done(session, facts.gone, asked, zxid);
             court.judge(Rule::N7, verdict)?;
@@ -175,15 +186,22 @@ fn own(
     court: &mut Court<'_>,
 ) -> Result<Executed, crate::violation::Violation> {
     let Transaction { session, zxid, time, ref change, .. } = *transaction;
-    let sweeps = session == SessionId(0);
-    let op = if sweeps { OpCode::DeleteContainer } else { OpCode::CloseSession };
+    let installs = matches!(change, Change::Reconfig { .. });
+    let sweeps = session == SessionId(0) && !installs;
+    let op = match session {
+        _ if installs => OpCode::Reconfig,
+        SessionId(0) => OpCode::DeleteContainer,
+        _ => OpCode::CloseSession,
+    };
     let body = match change {
         Change::Delete { path, .. } => jute::encode(path),
+        Change::Reconfig { .. } => jute::encode(&Reconfig { version: -1, ..Reconfig::default() }),
         _ => Vec::new(),
     };
     let request = Request { session, local: false, identities: &[], op, body: &body, zxid, time };
     if sweeps && matches!(change, Change::Error(_)) {
-        // Somebody was faster: which node it was cannot be seen, and does not matter.
+        // Somebody was faster: which node it was cannot be seen, and does not matter. Or it was a
+        // client who changed the ensemble before the leader installed it.
         return Ok(model.refuse(&request, ErrorCode::BadArguments));
     }
     let executed = model.execute(&request);

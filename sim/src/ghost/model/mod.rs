@@ -7,6 +7,7 @@ mod draft;
 mod node;
 mod quota;
 mod read;
+mod reconfig;
 mod write;
 
 #[cfg(test)]
@@ -96,7 +97,9 @@ impl Model {
             owner: 0,
             children,
         };
-        let config = Node { acl: vec![anyone(Permissions::READ)].into(), aversion: -1, ..plain(0) };
+        let data = Some(settings.ensemble_text.as_bytes().into());
+        let acl = vec![anyone(Permissions::READ)].into();
+        let config = Node { data, acl, aversion: -1, ..plain(0) };
         let mut model = Self {
             settings: Arc::new(settings),
             nodes: BTreeMap::new(),

@@ -10,6 +10,7 @@ use zabrus_core::{Bytes, Zxid, jute};
 
 use super::draft::Draft;
 use super::node::{CONTAINER, Node, TTL, TTL_MAX, is_valid, parent, session_digest};
+use super::reconfig::CONFIG;
 use super::{Model, Session, Trigger, acl, quota};
 
 /// Nodes that are always there (client.md section 16).
@@ -71,7 +72,10 @@ impl Model {
             op => match Write::decode(op, request.body) {
                 Err(error) => refused(error),
                 Ok(Write::Multi(writes)) => multi(&mut draft, request, writes),
-                Ok(Write::Reconfig) => refused(ErrorCode::ReconfigDisabled),
+                Ok(Write::Reconfig(asked)) => match draft.reconfig(request, &asked) {
+                    Ok((change, body)) => (change, Ok(body)),
+                    Err(error) => refused(error),
+                },
                 Ok(write) => match draft.step(request, write) {
                     Ok((change, done)) => (change, Ok(body(op, done))),
                     Err(error) => refused(error),
@@ -230,7 +234,7 @@ fn body(op: OpCode, done: Done) -> Vec<u8> {
     }
 }
 
-fn demand(holds: bool, otherwise: ErrorCode) -> Result<(), ErrorCode> {
+pub(super) fn demand(holds: bool, otherwise: ErrorCode) -> Result<(), ErrorCode> {
     if holds { Ok(()) } else { Err(otherwise) }
 }
 
@@ -263,6 +267,8 @@ impl Draft<'_> {
                 let path = set.path;
                 demand(is_valid(&path), ErrorCode::BadArguments)?;
                 let node = self.permitted(request, &path, Permissions::WRITE)?;
+                let is_reconfigs = path == CONFIG && self.model.settings.reconfig_enabled;
+                demand(!is_reconfigs, ErrorCode::BadArguments)?;
                 let more = set.data.as_ref().map_or(0, |data| data.len() as i64) - node.length();
                 quota::check(self, &path, 0, more)?;
                 versioned(node.version, set.version)?;
@@ -290,7 +296,7 @@ impl Draft<'_> {
                 versioned(node.version, check.version)?;
                 Ok((Change::Check { path, version: node.version.wrapping_add(1) }, Done::Checked))
             }
-            Write::Multi(_) | Write::Reconfig | Write::CreateSession(_) | Write::CloseSession => {
+            Write::Multi(_) | Write::Reconfig(_) | Write::CreateSession(_) | Write::CloseSession => {
                 Err(ErrorCode::MarshallingError)
             }
         }
@@ -357,7 +363,12 @@ impl Draft<'_> {
     }
 
     /// The node at `path`, if it is there and the request may do this with it.
-    fn permitted(&self, request: &Request<'_>, path: &str, wanted: i32) -> Result<Arc<Node>, ErrorCode> {
+    pub(super) fn permitted(
+        &self,
+        request: &Request<'_>,
+        path: &str,
+        wanted: i32,
+    ) -> Result<Arc<Node>, ErrorCode> {
         let node = self.node(path).ok_or(ErrorCode::NoNode)?;
         let permitted = self.model.settings.skip_acl || acl::permits(&node.acl, wanted, request.identities);
         demand(permitted, ErrorCode::NoAuth)?;

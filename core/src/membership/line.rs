@@ -1,48 +1,72 @@
 //! The lines `server.N` (client.md section 21):
 //! `host:quorum:election[:role][|host:quorum:election[:role]...][;[clienthost:]clientport]`.
 
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
 /// A host, by name or by number, and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct HostPort {
+pub struct HostPort {
     /// Without the brackets of an IPv6 address.
-    pub(crate) host: String,
-    pub(crate) port: u16,
+    pub host: String,
+    /// From 1.
+    pub port: u16,
 }
 
 /// One of the addresses of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Address {
-    pub(crate) host: String,
-    pub(crate) quorum_port: u16,
-    pub(crate) election_port: u16,
+pub struct Address {
+    /// Without the brackets of an IPv6 address.
+    pub host: String,
+    /// Where ZooKeeper's leaders listen for learners; ours do not.
+    pub quorum_port: u16,
+    /// Where servers listen for each other.
+    pub election_port: u16,
 }
 
 /// What one line says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ServerLine {
+pub struct ServerLine {
     /// At least one.
-    pub(crate) addresses: Vec<Address>,
-    pub(crate) observer: bool,
-    /// The host is `0.0.0.0` if only a port is given.
-    pub(crate) client: Option<HostPort>,
+    pub addresses: Vec<Address>,
+    /// It does not vote.
+    pub observer: bool,
+    /// Where it serves clients, if the line says so. The host is `0.0.0.0` if only a port is given.
+    pub client: Option<HostPort>,
 }
 
-impl std::fmt::Display for HostPort {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", bracketed(&self.host), self.port)
     }
 }
 
 /// A host as it stands before a colon and a port.
-pub(crate) fn bracketed(host: &str) -> String {
+#[must_use]
+pub fn bracketed(host: &str) -> String {
     if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+}
+
+impl fmt::Display for ServerLine {
+    /// As `/zookeeper/config` has it (client.md section 16).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, Address { host, quorum_port, election_port }) in self.addresses.iter().enumerate() {
+            let bar = if number == 0 { "" } else { "|" };
+            write!(f, "{bar}{}:{quorum_port}:{election_port}", bracketed(host))?;
+        }
+        f.write_str(if self.observer { ":observer" } else { ":participant" })?;
+        self.client.iter().try_for_each(|client| write!(f, ";{client}"))
+    }
 }
 
 /// The meaning of the value of `server.N`.
 ///
 /// # Errors
 /// A sentence that says what is wrong.
-pub(crate) fn parse(value: &str) -> Result<ServerLine, String> {
+pub fn parse(value: &str) -> Result<ServerLine, String> {
     let (servers, client) = match value.split_once(';') {
         Some((servers, client)) => (servers, Some(parse_client(client.trim())?)),
         None => (value, None),
@@ -101,6 +125,9 @@ fn port(text: &str) -> Result<u16, String> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+    use alloc::vec;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -162,6 +189,7 @@ mod tests {
         fn any_text_is_a_line_or_an_error(value in r"([a-z0-9:;|\[\]. ]|\PC)*") {
             if let Ok(line) = parse(&value) {
                 prop_assert!(!line.addresses.is_empty());
+                prop_assert_eq!(parse(&line.to_string()), Ok(line));
             }
         }
     }

@@ -1,0 +1,109 @@
+//! Changes of the ensemble (client.md section 16, zab.md section 13), with the checks in ZooKeeper's order.
+
+use super::Step;
+use super::record::Record;
+use crate::identity::{Bytes, ServerId};
+use crate::membership::{CONFIG_PATH, Membership, ServerLine, parse_line};
+use crate::state::StoredStat;
+use crate::wire::{Change, ErrorCode, Permissions, Reconfig, SessionId};
+
+impl Step<'_> {
+    /// The members change at once and for good: those of this transaction count when it is applied.
+    /// The leader asks for one itself, with which it installs what its operator wrote.
+    pub(super) fn reconfig(&mut self, request: &Reconfig) -> Result<Change, ErrorCode> {
+        let settings = &self.preparer.settings;
+        if !settings.reconfig_enabled {
+            return Err(ErrorCode::ReconfigDisabled);
+        }
+        let told = Membership::parse(&settings.ensemble_text).ok().filter(|told| !told.servers.is_empty());
+        let told = told.ok_or(ErrorCode::Unimplemented)?;
+        // The state may be of before an operator changed who votes.
+        let has_same_voters = |members: &Membership| members.ensemble.has_same_voters(&told.ensemble);
+        let present = self.state.membership().filter(has_same_voters).unwrap_or(told.clone());
+        if self.preparer.reconfig.is_some() {
+            return Err(ErrorCode::ReconfigInProgress);
+        }
+        if request.version != -1 && request.version.cast_unsigned() != present.ensemble.version {
+            return Err(ErrorCode::BadVersion);
+        }
+        let is_own = self.request.session == SessionId::default();
+        let next = match &request.members {
+            None if is_own => present.clone(),
+            Some(all) => replaced(all)?,
+            None => changed(&present, request)?,
+        };
+        let fewest = if settings.standalone_enabled { 2 } else { 1 };
+        if next.ensemble.voters().count() < fewest {
+            return Err(ErrorCode::BadArguments);
+        }
+        // Not there yet: a new quorum.
+        if !next.ensemble.has_same_voters(&present.ensemble) {
+            return Err(ErrorCode::NewConfigNoQuorum);
+        }
+        let before = self.node(CONFIG_PATH)?;
+        if !is_own {
+            self.permit(&before, Permissions::WRITE)?;
+        }
+        let data = Bytes::from(next.with_version(self.zxid.0).text().as_bytes());
+        let stat =
+            StoredStat { mzxid: self.zxid.0.cast_signed(), mtime: self.time, version: -1, ..before.stat };
+        let more = data.len() as i64 - before.length;
+        let after = Record { stat, ..before.clone() }.with_data(CONFIG_PATH, &data);
+        self.put(CONFIG_PATH, Some(&before), Some(after));
+        self.charge(CONFIG_PATH, 0, more, Some(&data));
+        self.preparer.reconfig = Some(self.zxid);
+        Ok(Change::Reconfig { data })
+    }
+}
+
+/// All members at once.
+fn replaced(lines: &str) -> Result<Membership, ErrorCode> {
+    let next = Membership::parse(&lines.replace(',', "\n")).map_err(|_| ErrorCode::BadArguments)?;
+    if next.ensemble.voters().any(|id| next.ensemble.may_lead(id)) {
+        Ok(next)
+    } else {
+        Err(ErrorCode::BadArguments)
+    }
+}
+
+/// Some go, then others come or change. An id that is no number is what ZooKeeper cannot read.
+fn changed(present: &Membership, request: &Reconfig) -> Result<Membership, ErrorCode> {
+    if present.ensemble.hierarchical {
+        return Err(ErrorCode::BadArguments);
+    }
+    let mut servers = present.servers.clone();
+    for id in parts(request.leaving.as_deref(), ',') {
+        servers.remove(&server_id(id)?);
+    }
+    let mut joins = false;
+    for joiner in parts(request.joining.as_deref(), ',') {
+        let (id, line) = joining(joiner)?;
+        servers.insert(id, line);
+        joins = true;
+    }
+    let next = Membership::of(servers, 0);
+    if joins && next.has_address_twice() { Err(ErrorCode::BadArguments) } else { Ok(next) }
+}
+
+/// `server.N=line`, with a port for clients.
+fn joining(text: &str) -> Result<(ServerId, ServerLine), ErrorCode> {
+    let mut halves = parts(Some(text), '=');
+    let (Some(name), Some(line), None) = (halves.next(), halves.next(), halves.next()) else {
+        return Err(ErrorCode::BadArguments);
+    };
+    let id = server_id(name.rsplit('.').next().unwrap_or(name))?;
+    let line = parse_line(line).ok().filter(|line| line.client.is_some()).ok_or(ErrorCode::BadArguments)?;
+    Ok((id, line))
+}
+
+fn server_id(text: &str) -> Result<ServerId, ErrorCode> {
+    text.parse().map(ServerId).map_err(|_| ErrorCode::MarshallingError)
+}
+
+/// What stands between separators, and is something.
+fn parts(text: Option<&str>, separator: char) -> impl Iterator<Item = &str> {
+    text.into_iter()
+        .flat_map(move |text| text.split(separator))
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+}
