@@ -21,6 +21,7 @@ const OUTPUT_FILE: &str = "zabrus.out";
 
 /// How long a server may take to listen, and to end.
 const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A longer output of earlier runs is put aside at a start.
 const OUTPUT_BYTES: u64 = 16 << 20;
 

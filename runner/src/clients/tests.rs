@@ -1,11 +1,14 @@
+use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream as Blocking};
 
 use mio::{Events, Poll};
-use zabrus_core::wire::{ConnectResponse, reply};
+use zabrus_core::wire::{ConnectRequest, ConnectResponse, reply};
 
 use super::*;
+use crate::channel::SCRATCH_BYTES;
 use crate::clock::{self, Clock};
+use crate::operator::words::Word;
 use crate::zoo_cfg::{Settings, for_test};
 
 /// The client port, without a server behind it.

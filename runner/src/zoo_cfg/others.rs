@@ -50,7 +50,7 @@ const OTHERS: &[(&str, Treatment)] = &[
     ),
     ("datadir.autocreate", Ignored("directories that are missing are made")),
     ("digest.enabled", Ignored("the digests of all servers are always compared")),
-    ("electionPortBindRetry", Ignored("a port that cannot be bound ends the start")),
+    ("electionPortBindRetry", Ignored("a start ends if no port for other servers can be bound")),
     ("enableEagerACLCheck", Ignored("only the leader checks permissions, once")),
     ("ensembleAuthName", NotYet("clients cannot be asked for the name of their ensemble")),
     ("fastleader.", Ignored("the silence between two votes is bounded by itself")),
@@ -84,7 +84,7 @@ const OTHERS: &[(&str, Treatment)] = &[
     ("requestThrottleStallTime", Title("request_throttle_stall_time")),
     (
         "request_stale_connection_check",
-        NotYet("request_throttle_drop_stale alone says what becomes of requests whose connection has ended"),
+        Ignored("request_throttle_drop_stale alone says what becomes of requests whose connection has ended"),
     ),
     (
         "request_stale_latency_check",
@@ -124,7 +124,7 @@ pub(super) fn explain(keys: &mut Keys) {
     for entry in keys.take_rest() {
         let (severity, mut text) = judge(&entry);
         if let Some(meant) = keys.similar(&entry.key) {
-            text = format!("{}; did you mean {meant}?", text);
+            text += &format!("; did you mean {meant}?");
         }
         keys.remark(Some(entry.line), severity, text);
     }
