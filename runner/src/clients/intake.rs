@@ -68,12 +68,10 @@ impl Clients {
                 }
                 continue;
             }
-            let is_stale = connection.held && turn.is_err() && self.settings.requests.drops_stale;
-            let frames = if is_stale {
-                self.figures.stale += u64::from(!connection.channel.unused().is_empty());
-                Ok(())
-            } else {
-                self.take_frames(number, now, inputs, &mut room)
+            // What waited goes with its connection.
+            let frames = match &turn {
+                Err(_) if connection.held => Ok(()),
+                _ => self.take_frames(number, now, inputs, &mut room),
             };
             match turn.and_then(|turn| frames.map(|()| turn)) {
                 Ok(Turn::Blocked) => {}

@@ -344,6 +344,7 @@ impl Clients {
     fn remove(&mut self, number: u64, inputs: &mut Vec<Input>) {
         let Some(connection) = self.connections.remove(&number) else { return };
         self.large -= connection.traffic.large;
+        self.figures.stale += u64::from(connection.held && !connection.channel.unused().is_empty());
         if let Some(count) = self.by_address.get_mut(&connection.address.ip()) {
             *count -= 1;
             if *count == 0 {

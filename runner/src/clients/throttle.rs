@@ -19,8 +19,6 @@ pub(crate) struct ThrottleSettings {
 pub(crate) struct RequestBounds {
     /// With so many under way no other is taken (`request_throttle_max_requests`).
     pub(crate) under_way: usize,
-    /// What waited to be taken is dropped if its connection has ended (`request_throttle_drop_stale`).
-    pub(crate) drops_stale: bool,
     /// A request of more bytes is a large one (`largeRequestThreshold`).
     pub(crate) large: usize,
     /// Large ones have no more bytes together; the one that would exceed it closes its connection

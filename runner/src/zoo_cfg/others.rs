@@ -84,7 +84,7 @@ const OTHERS: &[(&str, Treatment)] = &[
     ("requestThrottleStallTime", Title("request_throttle_stall_time")),
     (
         "request_stale_connection_check",
-        Ignored("request_throttle_drop_stale alone says what becomes of requests whose connection has ended"),
+        Ignored("requests that wait are always dropped when their connection ends"),
     ),
     (
         "request_stale_latency_check",
@@ -112,8 +112,7 @@ const OTHERS: &[(&str, Treatment)] = &[
     (
         "throttled_op_wait_time",
         NotYet(
-            "no request is refused (-127) for having waited: connections whose clients gave up are dropped, see \
-             request_throttle_drop_stale",
+            "no request is refused (-127) for having waited; those that wait are dropped when their connection ends",
         ),
     ),
     ("watchManagerName", Ignored("there is one implementation of watches")),

@@ -2,7 +2,7 @@
 
 use zabrus_core::Duration;
 
-use super::keys::Keys;
+use super::keys::{Keys, Severity};
 use crate::clients::throttle::{RequestBounds, ThrottleSettings};
 
 /// `connection_throttle_*`, without the keys that make refusals a matter of chance.
@@ -27,11 +27,16 @@ pub(super) fn bounds(keys: &mut Keys) -> RequestBounds {
         0 => "globalOutstandingLimit alone bounds the requests under way".into(),
         n => format!("with {n} requests under way no other is taken, whoever asks; those wait"),
     });
-    let stale = [
-        "requests that waited are dropped if their connection has ended meanwhile",
-        "requests that waited are done even if their connection has ended meanwhile",
-    ];
-    let drops_stale = keys.switch("request_throttle_drop_stale", true, ["true", "false"], stale);
+    if let Some(entry) = keys.take("request_throttle_drop_stale") {
+        let (severity, text) = match entry.value.eq_ignore_ascii_case("false") {
+            false => (Severity::Note, "requests that wait are dropped when their connection ends"),
+            true => (
+                Severity::Warning,
+                "no effect: requests that wait are always dropped when their connection ends",
+            ),
+        };
+        keys.remark(Some(entry.line), severity, text);
+    }
     keys.take_unset("largeRequestThreshold");
     let large = keys.number("largeRequestThreshold", u64::MAX, 0..=1 << 30, |n| {
         format!("a request of more than {n} bytes is a large one, and largeRequestMaxBytes bounds those")
@@ -41,7 +46,6 @@ pub(super) fn bounds(keys: &mut Keys) -> RequestBounds {
     });
     RequestBounds {
         under_way: if under_way == 0 { usize::MAX } else { under_way as usize },
-        drops_stale,
         large: usize::try_from(large).unwrap_or(usize::MAX),
         large_together,
     }
@@ -55,12 +59,9 @@ mod tests {
     fn requests_are_bounded_only_where_the_file_says_so() {
         let bounds = |text: &str| for_test(&format!("dataDir=/d\nclientPort=1\n{text}"), 1).client.requests;
         let none = bounds("");
-        assert_eq!((none.under_way, none.drops_stale, none.large), (usize::MAX, true, usize::MAX));
+        assert_eq!((none.under_way, none.large), (usize::MAX, usize::MAX));
         assert_eq!(bounds("request_throttle_max_requests=0\nlargeRequestThreshold=-1"), none);
-        let some = bounds(
-            "request_throttle_max_requests=9\nrequest_throttle_drop_stale=false\n\
-             largeRequestThreshold=5\nlargeRequestMaxBytes=7",
-        );
-        assert_eq!((some.under_way, some.drops_stale, some.large, some.large_together), (9, false, 5, 7));
+        let some = bounds("request_throttle_max_requests=9\nlargeRequestThreshold=5\nlargeRequestMaxBytes=7");
+        assert_eq!((some.under_way, some.large, some.large_together), (9, 5, 7));
     }
 }
