@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::identity::{Epoch, Position, ServerId, Zxid};
 use crate::message::Vote;
 use crate::storage::Standing;
+use crate::wire::SessionId;
 
 /// The role of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -229,6 +230,13 @@ pub enum Event {
     ReadOnly {
         /// What it shows.
         applied: Zxid,
+    },
+    /// A leader ends a session of which nobody has heard for its timeout.
+    SessionExpired {
+        /// Whose.
+        session: SessionId,
+        /// In milliseconds.
+        timeout: i32,
     },
     /// A server left its role.
     Left {

@@ -41,6 +41,10 @@ pub(crate) fn log(event: &Event) {
         Event::ReadOnly { applied } => {
             warn!(%applied, "there is no quorum: reads are served, to clients that ask for no more");
         }
+        // As ZooKeeper words it, since operators look for that.
+        Event::SessionExpired { session, timeout } => {
+            info!("Expiring session {session}, timeout of {timeout}ms exceeded");
+        }
         Event::DiskFailed { reason } => error!("the disk failed: {reason}"),
         Event::Committed { .. } | Event::Delivered { .. } | Event::CommitAheadOfDisk { .. } => trace!(?event),
         _ => debug!(?event),

@@ -186,8 +186,8 @@ impl Node {
         let (mut inputs, mut asked) = (Vec::new(), Vec::new());
         self.drain(self.clock.now());
         loop {
-            let has_work =
-                !inputs.is_empty() || self.listens() && (self.peers.has_work() || self.clients.has_work());
+            let has_work = !inputs.is_empty()
+                || self.listens() && (self.peers.has_work() || self.clients.has_work(self.room()));
             let timeout = if has_work { Some(std::time::Duration::ZERO) } else { self.patience() };
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
@@ -225,7 +225,8 @@ impl Node {
             self.clients.advance(registry, now, &mut inputs);
             if self.listens() {
                 self.peers.read(now, &mut scratch, &mut inputs);
-                self.clients.read(now, &mut scratch, &mut inputs, &mut self.questions);
+                let room = self.room();
+                self.clients.read(now, &mut scratch, &mut inputs, &mut self.questions, room);
             }
             if matches!(&self.life, Life::Running { replica, .. } if replica.deadline() <= now) {
                 inputs.push(Input::Tick);
@@ -249,6 +250,15 @@ impl Node {
         match &self.life {
             Life::Running { disk, .. } => disk.waiting() <= DISK_QUEUE_LIMIT,
             Life::Resting { .. } => true,
+        }
+    }
+
+    /// How many requests of clients may come now. When none may, those under way make room: their end is an
+    /// input of its own.
+    fn room(&self) -> usize {
+        match (&self.life, self.settings.client.requests.under_way) {
+            (Life::Resting { .. }, _) | (_, usize::MAX) => usize::MAX,
+            (Life::Running { replica, .. }, limit) => limit.saturating_sub(replica.status().waiting),
         }
     }
 

@@ -1,8 +1,8 @@
 //! `zabrus start`, `stop`, `restart`, `status`: the wording and the exit codes of zkServer.sh
 //! (client.md section 24).
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -21,6 +21,14 @@ const OUTPUT_FILE: &str = "zabrus.out";
 
 /// How long a server may take to listen, and to end.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A longer output of earlier runs is put aside at a start.
+const OUTPUT_BYTES: u64 = 16 << 20;
+
+/// So much of what a server said is shown when it does not start.
+const LAST_LINES: usize = 5;
+const LAST_BYTES: u64 = 64 << 10;
+
 const PAUSE: Duration = Duration::from_millis(20);
 
 pub(super) fn start(file: &Path) -> Done {
@@ -52,7 +60,8 @@ pub(super) fn stop(file: &Path) -> Done {
     let pid_file = settings.data_directory.join(PID_FILE);
     say("Stopping zookeeper ... ");
     let Some(pid) = running(&pid_file) else {
-        println!("no zookeeper to stop (could not find file {})", pid_file.display());
+        let why = if pid_file.exists() { "no such process runs, says" } else { "could not find" };
+        println!("no zookeeper to stop ({why} file {})", pid_file.display());
         return Ok(());
     };
     let ended = kill_process(pid, Signal::TERM).is_ok() && within_patience(|| !is_server(pid));
@@ -131,7 +140,11 @@ fn launch(file: &Path, settings: &Settings, pid_file: &Path) -> Result<(), Strin
     let output = settings.data_directory.join(OUTPUT_FILE);
     let explain = |error: io::Error| format!("{}: {error}", output.display());
     fs::create_dir_all(&settings.data_directory).map_err(explain)?;
+    if fs::metadata(&output).is_ok_and(|file| file.len() > OUTPUT_BYTES) {
+        fs::rename(&output, output.with_extension("out.old")).map_err(explain)?;
+    }
     let out = OpenOptions::new().create(true).append(true).open(&output).map_err(explain)?;
+    let earlier = out.metadata().map_err(explain)?.len();
     let errors = out.try_clone().map_err(explain)?;
     let mut child = foreground(file)
         .and_then(|mut command| {
@@ -152,7 +165,24 @@ fn launch(file: &Path, settings: &Settings, pid_file: &Path) -> Result<(), Strin
     if answers && !ended {
         return Ok(());
     }
-    Err(format!("see {}", output.display()))
+    Err(format!("{}see {}", last_lines(&output, earlier), output.display()))
+}
+
+/// What a server said last, each line with its end; nothing of what stood in the file before.
+fn last_lines(output: &Path, earlier: u64) -> String {
+    let mut text = Vec::new();
+    let read = File::open(output).and_then(|mut file| {
+        let last = file.metadata()?.len().saturating_sub(LAST_BYTES);
+        file.seek(SeekFrom::Start(earlier.max(last)))?;
+        file.take(LAST_BYTES).read_to_end(&mut text)
+    });
+    if read.is_err() {
+        return String::new();
+    }
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<_> = text.lines().collect();
+    let last = lines.len().saturating_sub(LAST_LINES);
+    lines[last..].iter().map(|line| format!("{line}\n")).collect()
 }
 
 /// This program as a server in the foreground.

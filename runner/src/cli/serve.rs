@@ -22,10 +22,10 @@ pub(super) fn serve(file: &Path, json: bool, with_parent: bool) -> Done {
     }
     let settings = Arc::new(load(file)?);
     let log = tracing_subscriber::fmt().with_ansi(std::io::IsTerminal::is_terminal(&std::io::stdout()));
-    let log = log.with_target(false).with_max_level(tracing::Level::INFO);
-    // A line that cannot be written is lost: the log may be on the disk that is full, and a server
-    // must not end for want of words.
+    // To complain on standard error that a line could not be written would be a panic where that is the same full
+    // disk or the same closed pipe. The server goes on without its log.
     let log = log.log_internal_errors(false);
+    let log = log.with_target(false).with_max_level(tracing::Level::INFO);
     if json {
         log.json().init();
     } else {

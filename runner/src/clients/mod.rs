@@ -1,26 +1,27 @@
 //! The client port: connections, frames, who asks a four-letter word, and limits on all of them.
 
 pub(crate) mod fired;
+mod intake;
 #[cfg(test)]
 mod tests;
 pub(crate) mod throttle;
 pub(crate) mod traffic;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use mio::Registry;
 use mio::net::TcpStream;
+use rustix::process::{Resource, getrlimit};
 use zabrus_core::io::{ClientId, Input};
-use zabrus_core::wire::{ConnectRequest, SessionId};
+use zabrus_core::wire::SessionId;
 use zabrus_core::{Duration, Instant};
 
-use crate::channel::{Broken, Channel, SCRATCH_BYTES, Turn};
+use crate::channel::Channel;
 use crate::figures::{Summary, Tally};
 use crate::listener::Listener;
 use crate::operator::ConnectionFacts;
-use crate::operator::words::Word;
 use crate::port::Port;
 use crate::zoo_cfg::{ClientSettings, HostPort};
 use fired::Fired;
@@ -32,6 +33,12 @@ const QUEUE_PAUSES: usize = 1 << 20;
 
 /// A client that has more than this to read is sent away.
 const QUEUE_LIMIT: usize = 128 << 20;
+
+/// Files that clients leave to the disk, to other servers and to operators, or a third of all if that is less.
+const FILES_LEFT: u64 = 256;
+
+/// A warning about connections that are refused is not repeated before this time: they may come in thousands.
+const WARNS_EVERY: Duration = Duration::from_seconds(1);
 
 /// A connection that says nothing is closed after this time (client.md section 18).
 const SILENCE: Duration = Duration::from_seconds(10);
@@ -49,6 +56,8 @@ const LAST_WORDS: Duration = Duration::from_seconds(10);
 pub(crate) struct Clients {
     listener: Listener,
     settings: ClientSettings,
+    /// As many connections as the system's limit of open files allows.
+    most: usize,
     /// By the number of the connection, as all the others.
     connections: BTreeMap<u64, Connection>,
     by_address: BTreeMap<IpAddr, usize>,
@@ -56,6 +65,12 @@ pub(crate) struct Clients {
     unflushed: BTreeSet<u64>,
     deadlines: BTreeSet<(Instant, u64)>,
     last_number: u64,
+    /// When the last refused connection was in the log.
+    warned: Option<Instant>,
+    /// Whose turn was the last one for which there was room; the next one begins behind it.
+    last_served: u64,
+    /// The bytes of large requests under way.
+    large: u64,
     throttle: Option<Throttle>,
     pub(crate) figures: ClientFigures,
     /// How long answers took.
@@ -86,6 +101,10 @@ pub(crate) struct ClientFigures {
     /// Connections that said nothing.
     pub(crate) silent: u64,
     pub(crate) too_large: u64,
+    /// How often one waited because as many as allowed were under way.
+    pub(crate) held: u64,
+    /// Connections that ended while a request waited so.
+    pub(crate) stale: u64,
     pub(crate) auth_failed: u64,
 }
 
@@ -100,6 +119,8 @@ struct Connection {
     stalled: bool,
     /// The core does not want to hear it for now.
     paused: bool,
+    /// There was no room for its requests.
+    held: bool,
     traffic: Traffic,
 }
 
@@ -124,12 +145,16 @@ impl Clients {
         Ok(Self {
             listener: Listener::bind(host, *port, registry, Port::Clients.token(0))?,
             settings: settings.clone(),
+            most: most_connections(getrlimit(Resource::Nofile).current),
             connections: BTreeMap::new(),
             by_address: BTreeMap::new(),
             readable: BTreeSet::new(),
             unflushed: BTreeSet::new(),
             deadlines: BTreeSet::new(),
             last_number: 0,
+            warned: None,
+            last_served: 0,
+            large: 0,
             throttle: settings.throttle.map(Throttle::new),
             figures: ClientFigures::default(),
             reads: Summary::default(),
@@ -216,75 +241,6 @@ impl Clients {
         self.unflushed.insert(number);
     }
 
-    /// Something can be read at once.
-    pub(crate) fn has_work(&self) -> bool {
-        !self.readable.is_empty()
-    }
-
-    /// Gives every connection with something to read a turn.
-    pub(crate) fn read(
-        &mut self,
-        now: Instant,
-        scratch: &mut [u8; SCRATCH_BYTES],
-        inputs: &mut Vec<Input>,
-        questions: &mut VecDeque<(ClientId, Word)>,
-    ) {
-        for number in std::mem::take(&mut self.readable) {
-            let Some(connection) = self.connections.get_mut(&number) else { continue };
-            if connection.channel.queued() > QUEUE_PAUSES {
-                connection.stalled = true;
-                continue;
-            }
-            if connection.paused {
-                continue;
-            }
-            let turn = connection.channel.read(scratch);
-            if connection.stage == Stage::Fresh
-                && let Some(first) = connection.channel.unused().first_chunk::<4>()
-                && let Some(word) = Word::recognize(first)
-            {
-                connection.stage = Stage::Asked;
-                connection.traffic.received += 1;
-                self.figures.received += 1;
-                questions.push_back((ClientId(number), word));
-            }
-            if matches!(connection.stage, Stage::Asked | Stage::Closing | Stage::Leaving) {
-                connection.channel.consume(connection.channel.unused().len());
-                match turn {
-                    Ok(Turn::Blocked) => {}
-                    Ok(Turn::More) => {
-                        self.readable.insert(number);
-                    }
-                    // It may still read what is on its way.
-                    Err(_) if connection.stage != Stage::Leaving => {}
-                    Err(_) => self.remove(number, inputs),
-                }
-                continue;
-            }
-            let frames = self.take_frames(number, now, inputs);
-            match turn.and_then(|turn| frames.map(|()| turn)) {
-                Ok(Turn::Blocked) => {
-                    if self.connections.get(&number).is_some_and(|connection| connection.forgotten() <= now) {
-                        self.figures.dropped += 1;
-                        self.remove(number, inputs);
-                    }
-                }
-                Ok(Turn::More) => {
-                    self.readable.insert(number);
-                }
-                Err(broken) => {
-                    let session = self.session(ClientId(number)).unwrap_or_default();
-                    tracing::debug!(client = number, %session, "the connection is gone: {broken}");
-                    let stage = self.connections.get(&number).map(|connection| connection.stage);
-                    let by_itself = matches!(broken, Broken::Closed | Broken::Io(_));
-                    self.figures.dropped += u64::from(by_itself && stage == Some(Stage::Talking));
-                    self.figures.too_large += u64::from(matches!(broken, Broken::BadLength(1..)));
-                    self.remove(number, inputs);
-                }
-            }
-        }
-    }
-
     /// Queues what the core says. [`Clients::flush`] sends it.
     pub(crate) fn send(&mut self, client: ClientId, bytes: &[u8], now: Instant) {
         let Some(connection) = self.connections.get_mut(&client.0) else { return };
@@ -294,7 +250,10 @@ impl Clients {
         // As ZooKeeper counts, without the length before it.
         let frame = bytes.get(4..).unwrap_or_default();
         let size = frame.len() as u64;
-        match connection.traffic.leaves(frame, now) {
+        let before = connection.traffic.large;
+        let sent = connection.traffic.leaves(frame, now);
+        self.large -= before - connection.traffic.large;
+        match sent {
             Sent::Notification => {
                 self.figures.notification_bytes += size;
                 self.fired.notified(frame);
@@ -381,9 +340,17 @@ impl Clients {
         let is_full = |limit: usize, present: usize| limit > 0 && present >= limit;
         if is_full(self.settings.per_address, from_there)
             || is_full(self.settings.total, self.connections.len())
+            || self.connections.len() >= self.most
         {
-            tracing::warn!(%address, "too many connections, this one is closed; see maxClientCnxns and maxCnxns");
             self.figures.rejected += 1;
+            if self.warned.is_none_or(|last| now.since(last) >= WARNS_EVERY) {
+                self.warned = Some(now);
+                tracing::warn!(
+                    %address,
+                    rejected = self.figures.rejected,
+                    "too many connections, this one is closed; see maxClientCnxns, maxCnxns and `ulimit -n`"
+                );
+            }
             return;
         }
         self.last_number += 1;
@@ -391,44 +358,16 @@ impl Clients {
         let Ok(channel) = Channel::new(stream, registry, Port::Client.token(number)) else { return };
         *self.by_address.entry(address.ip()).or_default() += 1;
         let (stage, traffic) = (Stage::Fresh, Traffic::new(now));
-        let (stalled, paused, deadline) = (false, false, now);
+        let (stalled, paused, held, deadline) = (false, false, false, now);
         self.connections
-            .insert(number, Connection { channel, address, stage, deadline, stalled, paused, traffic });
+            .insert(number, Connection { channel, address, stage, deadline, stalled, paused, held, traffic });
         self.arm(number, now + SILENCE);
-    }
-
-    fn take_frames(&mut self, number: u64, now: Instant, inputs: &mut Vec<Input>) -> Result<(), Broken> {
-        let Some(connection) = self.connections.get_mut(&number) else { return Ok(()) };
-        let client = ClientId(number);
-        while let Some(bytes) = connection.channel.next_frame(self.settings.frame_limit)? {
-            if connection.stage == Stage::Fresh {
-                if self.throttle.as_mut().is_some_and(|throttle| !throttle.admits(now)) {
-                    self.figures.rejected += 1;
-                    tracing::debug!(
-                        client = number,
-                        "too many clients come at once; see connection_throttle_tokens"
-                    );
-                    self.remove(number, inputs);
-                    return Ok(());
-                }
-                connection.stage = Stage::Talking;
-                self.figures.handshakes += 1;
-                let attaches =
-                    ConnectRequest::decode(&bytes).is_ok_and(|asked| asked.session != SessionId(0));
-                self.figures.reattached += u64::from(attaches);
-                let address = connection.address.ip().to_canonical();
-                inputs.push(Input::ClientConnected { client, address });
-            }
-            connection.traffic.arrived(&bytes, now);
-            self.figures.received += 1;
-            self.figures.bytes_received += 4 + bytes.len() as u64;
-            inputs.push(Input::ClientFrame { client, bytes });
-        }
-        Ok(())
     }
 
     fn remove(&mut self, number: u64, inputs: &mut Vec<Input>) {
         let Some(connection) = self.connections.remove(&number) else { return };
+        self.large -= connection.traffic.large;
+        self.figures.stale += u64::from(connection.held && !connection.channel.unused().is_empty());
         if let Some(count) = self.by_address.get_mut(&connection.address.ip()) {
             *count -= 1;
             if *count == 0 {
@@ -439,6 +378,12 @@ impl Clients {
             inputs.push(Input::ClientGone { client: ClientId(number) });
         }
     }
+}
+
+/// Of `files` that this process may open, the connections.
+fn most_connections(files: Option<u64>) -> usize {
+    let most = files.map_or(u64::MAX, |files| files - FILES_LEFT.min(files / 3));
+    usize::try_from(most).unwrap_or(usize::MAX)
 }
 
 impl Connection {

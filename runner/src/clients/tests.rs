@@ -1,10 +1,14 @@
+use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream as Blocking};
 
 use mio::{Events, Poll};
+use zabrus_core::wire::{ConnectRequest, ConnectResponse, reply};
 
 use super::*;
+use crate::channel::SCRATCH_BYTES;
 use crate::clock::{self, Clock};
+use crate::operator::words::Word;
 use crate::zoo_cfg::{Settings, for_test};
 
 /// The client port, without a server behind it.
@@ -14,6 +18,8 @@ struct Door {
     clock: Clock,
     inputs: Vec<Input>,
     questions: VecDeque<(ClientId, Word)>,
+    /// Requests that may come in a turn.
+    room: usize,
     port: u16,
 }
 
@@ -31,7 +37,7 @@ impl Door {
         let clients = Clients::start(&settings, poll.registry()).expect("it listens");
         let port = clients.listener.address().expect("it is bound").port();
         let clock = Clock::start();
-        Self { clients, poll, clock, inputs: Vec::new(), questions: VecDeque::new(), port }
+        Self { clients, poll, clock, inputs: Vec::new(), questions: VecDeque::new(), room: usize::MAX, port }
     }
 
     fn knock(&self) -> Blocking {
@@ -50,7 +56,7 @@ impl Door {
                 (_, number) => self.clients.is_ready(number),
             }
         }
-        self.clients.read(now, &mut [0; SCRATCH_BYTES], &mut self.inputs, &mut self.questions);
+        self.clients.read(now, &mut [0; SCRATCH_BYTES], &mut self.inputs, &mut self.questions, self.room);
         self.clients.flush(now, &mut self.inputs);
     }
 
@@ -213,7 +219,7 @@ fn a_client_that_vanished_without_a_word_is_forgotten_and_one_whose_words_were_n
     let now = door.clock.monotonic() + SILENCE.times(2);
     door.clients.advance(door.poll.registry(), now, &mut door.inputs);
     assert_eq!((door.clients.open(), door.inputs.len()), (2, 0), "first it listens");
-    door.clients.read(now, &mut [0; SCRATCH_BYTES], &mut door.inputs, &mut door.questions);
+    door.clients.read(now, &mut [0; SCRATCH_BYTES], &mut door.inputs, &mut door.questions, usize::MAX);
     assert_eq!(door.clients.open(), 1);
     assert_eq!(door.inputs, [gone(1), frame(2, b"b")]);
     assert!(door.clients.deadline() > now);
@@ -305,6 +311,96 @@ fn clients_beyond_the_throttle_are_closed_without_a_word_and_words_are_not_throt
     assert_eq!(door.inputs.len(), 4, "the core does not hear of it");
     door.knock().write_all(b"ruok").expect("sent");
     door.turn_until(|door| door.questions.pop_front());
+}
+
+#[test]
+fn clients_leave_some_files_to_the_disk_and_to_operators() {
+    assert_eq!(most_connections(Some(20_000)), 19_744);
+    assert_eq!(most_connections(Some(60)), 40);
+    assert_eq!(most_connections(None), usize::MAX);
+}
+
+/// Frames of one byte.
+fn frames(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().flat_map(|byte| [0, 0, 0, 1, *byte]).collect()
+}
+
+#[test]
+fn requests_wait_while_there_is_no_room_and_everybody_has_a_turn() {
+    let mut door = Door::open("");
+    let (mut first, mut second) = (door.knock(), door.knock());
+    first.write_all(&frames(b"ab")).expect("sent");
+    door.turn_until(|door| (door.inputs.len() == 3).then_some(()));
+    second.write_all(&frames(b"x")).expect("sent");
+    door.turn_until(|door| (door.inputs.len() == 5).then_some(()));
+    door.inputs.clear();
+    door.room = 0;
+    first.write_all(&frames(b"cde")).expect("sent");
+    second.write_all(&frames(b"yz")).expect("sent");
+    door.turn_until(|door| (door.clients.figures.held == 2).then_some(()));
+    assert_eq!(door.inputs, []);
+    assert!(!door.clients.has_work(0) && door.clients.has_work(1));
+    door.room = 1;
+    door.turn_until(|door| (door.inputs.len() == 5).then_some(()));
+    let expected = [frame(1, b"c"), frame(2, b"y"), frame(1, b"d"), frame(2, b"z"), frame(1, b"e")];
+    assert_eq!(door.inputs, expected);
+}
+
+#[test]
+fn a_word_is_answered_while_there_is_no_room_for_requests() {
+    let mut door = Door::open("");
+    door.room = 0;
+    door.knock().write_all(b"ruok").expect("sent");
+    door.turn_until(|door| door.questions.pop_front());
+    door.knock().write_all(&frames(b"a")).expect("sent");
+    door.turn_until(|door| (door.clients.figures.held == 1).then_some(()));
+    assert_eq!(door.inputs, []);
+}
+
+#[test]
+fn requests_that_waited_are_dropped_if_their_connection_has_ended() {
+    let mut door = Door::open("");
+    let mut stream = door.knock();
+    stream.write_all(&frames(b"a")).expect("sent");
+    door.turn_until(|door| (door.inputs.len() == 2).then_some(()));
+    door.inputs.clear();
+    door.room = 0;
+    stream.write_all(&frames(b"bc")).expect("sent");
+    drop(stream);
+    door.turn_until(|door| (door.clients.figures.held == 1).then_some(()));
+    door.room = 9;
+    door.turn_until(|door| door.inputs.contains(&gone(1)).then_some(()));
+    assert_eq!((&door.inputs[..], door.clients.figures.stale), (&[gone(1)][..], 1));
+}
+
+#[test]
+fn large_requests_that_would_be_too_much_together_close_their_connection() {
+    let mut door = Door::open("largeRequestThreshold=50\nlargeRequestMaxBytes=150");
+    let large = |xid: u8| {
+        let mut bytes = vec![0, 0, 0, 100, 0, 0, 0, xid, 0, 0, 0, 5];
+        bytes.resize(104, 7);
+        bytes
+    };
+    let mut first = door.knock();
+    first.write_all(&frames(b"a")).expect("sent");
+    door.turn_until(|door| (door.inputs.len() == 2).then_some(()));
+    let password = [0; zabrus_core::wire::PASSWORD_BYTES];
+    let session = SessionId(1);
+    let hello = ConnectResponse { timeout: 4_000, session, password, read_only: None };
+    door.clients.send(ClientId(1), &hello.frame(), door.clock.monotonic());
+    first.write_all(&large(1)).expect("sent");
+    door.turn_until(|door| (door.inputs.len() == 3).then_some(()));
+    let mut second = door.knock();
+    second.write_all(&large(1)).expect("sent");
+    assert_eq!(door.read_to_end(&second), b"");
+    assert_eq!((door.clients.figures.too_large, door.inputs.len()), (1, 3));
+    door.clients.send(ClientId(1), &reply(1, 9, &()), door.clock.monotonic());
+    let mut third = door.knock();
+    third.write_all(&large(1)).expect("sent");
+    door.turn_until(|door| (door.inputs.len() == 5).then_some(()));
+    drop(third);
+    door.turn_until(|door| door.inputs.contains(&gone(3)).then_some(()));
+    assert_eq!(door.clients.large, 0, "what is answered or gone counts no more");
 }
 
 #[test]

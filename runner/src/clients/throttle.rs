@@ -1,6 +1,6 @@
-//! How many handshakes are let in: a bucket of tokens, as `connection_throttle_*` describe it
-//! (client.md section 18). When a thousand clients come back at once it keeps the server at work for
-//! those that are in already.
+//! How much clients may ask for at once (client.md section 18): handshakes by a bucket of tokens, as
+//! `connection_throttle_*` describe it, and requests. When a thousand clients come back at once it keeps the
+//! server at work for those that are in already.
 
 use zabrus_core::{Duration, Instant};
 
@@ -12,6 +12,30 @@ pub(crate) struct ThrottleSettings {
     /// After each of these spans some come back.
     pub(crate) fill_time: Duration,
     pub(crate) fill_count: u64,
+}
+
+/// What bounds the requests of all clients together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RequestBounds {
+    /// With so many under way no other is taken (`request_throttle_max_requests`).
+    pub(crate) under_way: usize,
+    /// A request of more bytes is a large one (`largeRequestThreshold`).
+    pub(crate) large: usize,
+    /// Large ones have no more bytes together; the one that would exceed it closes its connection
+    /// (`largeRequestMaxBytes`).
+    pub(crate) large_together: u64,
+}
+
+impl RequestBounds {
+    /// Whether one of `bytes` may come when the large ones under way have `present` together.
+    pub(super) fn admits(&self, bytes: usize, present: u64) -> bool {
+        self.large_bytes(bytes) == 0 || present + bytes as u64 <= self.large_together
+    }
+
+    /// What one of `bytes` adds to the large ones.
+    pub(super) fn large_bytes(&self, bytes: usize) -> u64 {
+        if bytes > self.large { bytes as u64 } else { 0 }
+    }
 }
 
 #[derive(Debug)]

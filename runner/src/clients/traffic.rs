@@ -21,6 +21,8 @@ pub(crate) struct Traffic {
     /// The negotiated timeout, in milliseconds.
     pub(crate) timeout: i32,
     pub(crate) answers: Answers,
+    /// The bytes of those without an answer that count as large.
+    pub(crate) large: u64,
     /// Requests without an answer, in their order.
     waiting: VecDeque<Waiting>,
     greeted: bool,
@@ -44,6 +46,7 @@ struct Waiting {
     xid: i32,
     op: Option<OpCode>,
     since: Instant,
+    large: u64,
 }
 
 /// What a frame to a client was.
@@ -86,6 +89,7 @@ impl Traffic {
             session: SessionId(0),
             timeout: 0,
             answers: Answers::default(),
+            large: 0,
             waiting: VecDeque::new(),
             greeted: false,
         }
@@ -101,17 +105,19 @@ impl Traffic {
         (self.received, self.sent, self.answers) = (0, 0, Answers::default());
     }
 
-    /// A frame arrived. Answers to authentication overtake others, so they are not timed.
-    pub(crate) fn arrived(&mut self, frame: &[u8], now: Instant) {
+    /// A frame arrived, and `large` of its bytes count as large. Answers to authentication overtake others, so
+    /// they are neither timed nor counted.
+    pub(crate) fn arrived(&mut self, frame: &[u8], large: u64, now: Instant) {
         self.received += 1;
         self.heard = now;
         let waiting = if std::mem::replace(&mut self.greeted, true) {
             let Ok(RequestHeader { xid, op }) = jute::Decoder::new(frame).read() else { return };
-            Waiting { xid, op: OpCode::from_code(op), since: now }
+            Waiting { xid, op: OpCode::from_code(op), since: now, large }
         } else {
-            Waiting { xid: 0, op: Some(OpCode::CreateSession), since: now }
+            Waiting { xid: 0, op: Some(OpCode::CreateSession), since: now, large }
         };
         if !matches!(waiting.op, Some(OpCode::Auth | OpCode::Sasl)) {
+            self.large += large;
             self.waiting.push_back(waiting);
         }
     }
@@ -136,6 +142,7 @@ impl Traffic {
 
     fn answered(&mut self, request: Waiting, zxid: i64, now: Instant) -> Sent {
         self.waiting.pop_front();
+        self.large -= request.large;
         let span = now.since(request.since);
         let answers = &mut self.answers;
         // What clients send by themselves is not their last request.
@@ -199,7 +206,7 @@ mod tests {
     /// A connection with a session since 2 ms.
     fn attached() -> Traffic {
         let mut traffic = Traffic::new(at(0));
-        traffic.arrived(b"whatever", at(1));
+        traffic.arrived(b"whatever", 0, at(1));
         let password = [0; PASSWORD_BYTES];
         let response = ConnectResponse { timeout: 4_000, session: SessionId(7), password, read_only: None };
         let sent = traffic.leaves(&response.frame()[4..], at(2));
@@ -208,7 +215,7 @@ mod tests {
     }
 
     fn ask(traffic: &mut Traffic, xid: i32, op: OpCode, now: Instant) {
-        traffic.arrived(&jute::encode(&RequestHeader { xid, op: op.code() }), now);
+        traffic.arrived(&jute::encode(&RequestHeader { xid, op: op.code() }), 0, now);
     }
 
     #[test]

@@ -51,13 +51,12 @@ const LACKING: [(&str, &[&str]); 9] = [
         &["add_dead_watcher_stall_time", "dead_watchers_", "socket_closing_time"],
     ),
     (
-        "No request is thrown away for its age or its size; connection_rejected counts refused handshakes.",
+        "No request is refused for its age; connection_rejected counts refused handshakes.",
         &[
             "connection_token_deficit",
-            "request_throttle_",
+            "request_throttle_queue_time_ms",
             "stale_replies",
             "stale_requests",
-            "stale_requests_dropped",
             "throttled_ops",
         ],
     ),

@@ -35,6 +35,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Request {
     /// POST, and not GET.
     pub(super) posts: bool,
+    /// HEAD: as GET, but only the head of the answer is sent.
+    pub(super) heads: bool,
     pub(super) path: String,
     /// What follows the question mark.
     pub(super) query: String,
@@ -105,7 +107,8 @@ fn converse(mut stream: TcpStream, respond: &impl Fn(&Request) -> Response) -> i
         body.len()
     );
     write(&mut stream, head.as_bytes(), clock::monotonic() + LEAVES_WITHIN)?;
-    for part in body.chunks(PART_BYTES) {
+    let is_sent = !matches!(&request, Ok(Request { heads: true, .. }));
+    for part in body.chunks(PART_BYTES).filter(|_| is_sent) {
         write(&mut stream, part, clock::monotonic() + LEAVES_WITHIN)?;
     }
     stream.shutdown(std::net::Shutdown::Write)?;
@@ -141,7 +144,7 @@ fn read(stream: &mut TcpStream) -> io::Result<Result<Request, u16>> {
         let mut request = httparse::Request::new(&mut headers);
         match request.parse(&head) {
             Ok(status) if status.is_partial() => {}
-            Ok(_) if !matches!(request.method, Some("GET" | "POST")) => return Ok(Err(405)),
+            Ok(_) if !matches!(request.method, Some("GET" | "HEAD" | "POST")) => return Ok(Err(405)),
             Ok(_) => {
                 let path = request.path.unwrap_or_default();
                 let (path, query) = path.split_once('?').unwrap_or((path, ""));
@@ -149,6 +152,7 @@ fn read(stream: &mut TcpStream) -> io::Result<Result<Request, u16>> {
                 let authorization = headers.find(|header| header.name.eq_ignore_ascii_case("authorization"));
                 return Ok(Ok(Request {
                     posts: request.method == Some("POST"),
+                    heads: request.method == Some("HEAD"),
                     path: path.into(),
                     query: query.into(),
                     authorization: authorization.map(|h| String::from_utf8_lossy(h.value).into_owned()),
@@ -186,6 +190,7 @@ fn reason(status: u16) -> &'static str {
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",
+        501 => "Not Implemented",
         _ => "Service Unavailable",
     }
 }
@@ -198,7 +203,7 @@ mod tests {
     fn answer(request: &[u8]) -> String {
         let any = HostPort { host: "127.0.0.1".into(), port: 0 };
         let repeat = |request: &Request| {
-            let Request { posts, path, query, authorization, from } = request.clone();
+            let Request { posts, path, query, authorization, from, .. } = request.clone();
             let mut response = Response::plain(200, path);
             response.headers = vec![("asked", format!("{posts} {query} {authorization:?} {from}"))];
             response
@@ -227,6 +232,13 @@ mod tests {
         let text = answer(&request);
         assert!(text.contains("\r\nasked: true  Some(\"digest a:b\") 127.0.0.1\r\n"), "{text}");
         assert!(text.ends_with("/x"), "{text}");
+    }
+
+    #[test]
+    fn a_probe_that_asks_for_the_head_gets_no_body() {
+        let text = answer(b"HEAD /livez HTTP/1.1\r\n\r\n");
+        assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.contains("Content-Length: 6\r\n"), "{text}");
+        assert!(text.ends_with("\r\n\r\n"), "{text}");
     }
 
     #[test]

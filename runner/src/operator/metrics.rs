@@ -183,6 +183,8 @@ fn metrics(facts: &Facts) -> Vec<Metric<'_>> {
     put("connection_rejected", Value::counter(clients.rejected));
     put("sessionless_connections_expired", Value::counter(clients.silent));
     put("large_requests_rejected", Value::counter(clients.too_large));
+    put("request_throttle_wait_count", Value::counter(clients.held));
+    put("stale_requests_dropped", Value::counter(clients.stale));
     put("bytes_received_count", Value::counter(clients.bytes_received));
     put("response_bytes", Value::counter(clients.answers.sum));
     put("watch_bytes", Value::counter(clients.notification_bytes));

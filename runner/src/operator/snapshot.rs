@@ -1,4 +1,5 @@
-//! The admin server's command `snapshot`: what this server has, in Apache's format (client.md section 20).
+//! The admin server's command `snapshot`: what this server has, in Apache's format (client.md section 20). And
+//! `restore`, which is refused.
 
 use std::sync::Mutex;
 use std::time::Instant;
@@ -23,6 +24,12 @@ pub(super) struct Snapshots {
     pub(super) last: Mutex<Option<Instant>>,
 }
 
+/// Apache's server would put the snapshot under itself alone, while the others of its ensemble and its clients go
+/// on with what they were told.
+const NO_RESTORE: &str = "nothing is restored under a running server, since it would take back what clients and other \
+                          servers were told; stop all servers, move their data away, and run `zabrus restore` (a \
+                          backup) or `zabrus import` (a snapshot as Apache writes it) on each";
+
 /// The names and aliases of the commands that need an identity.
 pub(super) fn find(name: &str) -> Option<&'static str> {
     match name {
@@ -45,7 +52,10 @@ pub(super) fn answer(
     if let Err((status, error)) = check(&facts, request) {
         return refuse(status, error.into());
     }
-    if name == "restore" || !admin.snapshots {
+    if name == "restore" {
+        return refuse(501, NO_RESTORE.into());
+    }
+    if !admin.snapshots {
         return refuse(503, Value::Null);
     }
     if request.posts {
@@ -174,6 +184,17 @@ mod tests {
     }
 
     #[test]
+    fn a_restore_is_refused_with_the_command_that_does_it() {
+        let mut asked = Asked::new("");
+        assert_eq!(asked.ask("restore", "", "").0.status, 401);
+        let (refused, error) = asked.ask("restore", "digest a:b", "");
+        assert_eq!(refused.status, 501);
+        assert!(error.contains("`zabrus restore`"), "{error}");
+        asked.to_anyone = Permissions::READ;
+        assert_eq!(asked.ask("restore", "digest a:b", "").0.status, 403);
+    }
+
+    #[test]
     fn what_is_switched_off_or_asked_too_often_is_refused_as_apache_refuses_it() {
         let asked = Asked::new("");
         assert_eq!(asked.status("digest a:b"), 200);
@@ -182,8 +203,6 @@ mod tests {
         assert!(asked.admin.snapshot_rest == Duration::from_secs(300));
         assert_eq!(asked.ask("snapshot", "digest a:b", "streaming=false").0.status, 400);
         assert_eq!(asked.ask("restore", "", "").0.status, 401);
-        let (restore, error) = asked.ask("restore", "digest a:b", "");
-        assert_eq!((restore.status, error.as_str()), (503, "null"));
         assert_eq!(Asked::new("admin.snapshot.enabled=false").status("digest a:b"), 503);
     }
 }

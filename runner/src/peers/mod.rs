@@ -104,6 +104,43 @@ struct Visitor {
     deadline: Instant,
 }
 
+/// On the own addresses, or on their ports of all addresses. One that cannot be had is a warning while there is
+/// another.
+fn listen(settings: &Settings, registry: &Registry) -> io::Result<Vec<Listener>> {
+    let own = settings.servers.get(&settings.core.id);
+    // With quorumListenOnAllIPs several addresses may share one port.
+    let places: BTreeSet<(&str, u16)> = own
+        .iter()
+        .flat_map(|line| &line.addresses)
+        .map(|address| {
+            (if settings.listen_on_all { "0.0.0.0" } else { &address.host }, address.election_port)
+        })
+        .collect();
+    let (mut listeners, mut last) = (Vec::new(), None);
+    for (host, port) in places {
+        match Listener::bind(host, port, registry, Port::Peers.token(listeners.len() as u64)) {
+            Ok(listener) => {
+                let address = listener.address()?;
+                if is_deceptive(host, address) {
+                    tracing::warn!(
+                        "on this machine {host} is {address}, where only this machine can connect: other \
+                         servers reach this one after /etc/hosts is corrected, or with quorumListenOnAllIPs=true"
+                    );
+                }
+                listeners.push(listener);
+            }
+            Err(error) => {
+                tracing::warn!("{error}; see quorumListenOnAllIPs if this address is another machine's");
+                last = Some(error);
+            }
+        }
+    }
+    match last {
+        Some(error) if listeners.is_empty() => Err(error),
+        _ => Ok(listeners),
+    }
+}
+
 impl Peers {
     /// Listens, and prepares to dial. `report` gives the outcome of an attempt back to
     /// [`Peers::dialed`].
@@ -115,20 +152,7 @@ impl Peers {
     ) -> io::Result<Self> {
         let core = &settings.core;
         let (own, ensemble) = (core.id, handshake::fingerprint(&core.ensemble));
-        let mut listeners = Vec::new();
-        for address in settings.servers.get(&own).iter().flat_map(|line| &line.addresses) {
-            let host = if settings.listen_on_all { "0.0.0.0" } else { &address.host };
-            let token = Port::Peers.token(listeners.len() as u64);
-            let listener = Listener::bind(host, address.election_port, registry, token)?;
-            if is_deceptive(host, listener.address()?) {
-                tracing::warn!(
-                    "on this machine {host} is {}, where only this machine can connect: other servers reach \
-                     this one after /etc/hosts is corrected, or with quorumListenOnAllIPs=true",
-                    listener.address()?
-                );
-            }
-            listeners.push(listener);
-        }
+        let listeners = listen(settings, registry)?;
         let mut peers = Self {
             own,
             ensemble,

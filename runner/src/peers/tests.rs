@@ -117,6 +117,25 @@ fn two() -> Vec<End> {
 }
 
 #[test]
+fn several_addresses_with_one_port_are_one_listener_on_all_addresses() {
+    let port = free_ports(1)[0];
+    let listeners = |own: &str, more: &str| {
+        let others = "server.2=127.0.0.1:1:2\nserver.3=127.0.0.1:1:3";
+        let limits = "initLimit=5\nsyncLimit=5";
+        let text = format!("dataDir=/nowhere\nclientPort=1\n{limits}\nserver.1={own}\n{others}\n{more}");
+        let poll = Poll::new().expect("a poll");
+        listen(&zoo_cfg::for_test(&text, 1), poll.registry()).map(|listeners| listeners.len())
+    };
+    let both = format!("127.0.0.1:1:{port}|127.0.0.2:1:{port}");
+    assert_eq!(listeners(&both, "").expect("free ports"), 2);
+    assert_eq!(listeners(&both, "quorumListenOnAllIPs=true").expect("a free port"), 1);
+    // Nobody has this address: it is for documentation.
+    let foreign = format!("192.0.2.1:1:{port}");
+    assert_eq!(listeners(&format!("{foreign}|127.0.0.1:1:{port}"), "").expect("one is enough"), 1);
+    assert!(listeners(&foreign, "").is_err());
+}
+
+#[test]
 fn two_servers_have_one_connection_and_frames_cross_it_in_order() {
     let mut ends = two();
     for (from, to) in [(0, 2), (1, 1)] {

@@ -1,6 +1,6 @@
 //! Takes the keys of a zoo.cfg one by one, and keeps what an operator should know about each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::RangeInclusive;
 
@@ -32,6 +32,8 @@ pub(crate) struct Remark {
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
     rest: BTreeMap<String, Entry>,
+    /// The keys that somebody asked for.
+    asked: BTreeSet<String>,
     pub(crate) remarks: Vec<Remark>,
 }
 
@@ -81,6 +83,7 @@ impl Keys {
 
     /// The entry of `key`, which is taken then.
     pub(crate) fn take(&mut self, key: &str) -> Option<Entry> {
+        self.asked.insert(key.to_owned());
         self.rest.remove(key)
     }
 
@@ -99,6 +102,11 @@ impl Keys {
         }
         numbered.sort_by_key(|(number, _)| *number);
         numbered
+    }
+
+    /// The key that somebody asked for and that is written as `key` but for upper and lower case.
+    pub(crate) fn similar(&self, key: &str) -> Option<&str> {
+        self.asked.iter().map(String::as_str).find(|asked| asked.eq_ignore_ascii_case(key))
     }
 
     /// Another entry, from another file. Of several with one key the last counts.

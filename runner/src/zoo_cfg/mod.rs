@@ -6,6 +6,7 @@ mod ensemble;
 mod keys;
 mod operator;
 mod others;
+mod requests;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +17,7 @@ use zabrus_core::membership::Membership;
 use zabrus_core::quorum::Ensemble;
 use zabrus_core::{Config, Duration, ServerId};
 
-use crate::clients::throttle::ThrottleSettings;
+use crate::clients::throttle::{RequestBounds, ThrottleSettings};
 use crate::properties;
 use crate::recorder::RecordSettings;
 use keys::Keys;
@@ -85,6 +86,8 @@ pub(crate) struct ClientSettings {
     pub(crate) words: Vec<String>,
     /// How many clients may come at once, if there is a limit.
     pub(crate) throttle: Option<ThrottleSettings>,
+    /// How much they may ask for together.
+    pub(crate) requests: RequestBounds,
 }
 
 /// What became of a file.
@@ -336,24 +339,9 @@ fn client(keys: &mut Keys, own_line: Option<HostPort>, tick: u64) -> Option<Clie
         max_session_timeout,
         backlog,
         words: words.collect(),
-        throttle: throttle(keys),
+        throttle: requests::throttle(keys),
+        requests: requests::bounds(keys),
     })
-}
-
-/// `connection_throttle_*`, without the keys that make refusals a matter of chance.
-fn throttle(keys: &mut Keys) -> Option<ThrottleSettings> {
-    let tokens = keys.number("connection_throttle_tokens", 0, 0..=1 << 30, |n| match n {
-        0 => "any number of clients may come at once".into(),
-        n => format!("{n} clients may come at once; others are sent away and try again"),
-    });
-    let fill_time = keys.number("connection_throttle_fill_time", 1, 1..=86_400_000, |n| {
-        format!("every {n} ms some more may come, if connection_throttle_tokens is above 0")
-    });
-    let fill_count = keys.number("connection_throttle_fill_count", 1, 1..=1 << 30, |n| {
-        format!("so many clients more may come each time: {n}")
-    });
-    let fill_time = Duration::from_millis(fill_time);
-    (tokens > 0).then_some(ThrottleSettings { tokens, fill_time, fill_count })
 }
 
 fn storage(keys: &mut Keys, core: &mut Config) {

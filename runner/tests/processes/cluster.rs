@@ -161,6 +161,26 @@ fn a_server_has_room_for_more_clients_than_programs_get_by_default() {
 }
 
 #[test]
+fn clients_beyond_the_limit_of_open_files_are_refused_and_the_disk_still_has_some() {
+    let mut cluster = Cluster::new(1, 0);
+    cluster.configure("maxClientCnxns=0\nsnapCount=20\ntxnLogSizeLimitInKb=64\npreAllocSize=64\n");
+    let server = &mut cluster.servers[0];
+    server.start_limited("ulimit -n 60");
+    wait_for("it serves", || server.mode());
+    let mut clients = Vec::new();
+    while let Ok(client) = Client::connect(server.port) {
+        clients.push(client);
+        assert!(clients.len() < 60, "there are no more files");
+    }
+    for number in 0..100 {
+        clients[0].create(&format!("/{number}"), &[7; 1_000]).expect("acknowledged");
+    }
+    wait_for("a snapshot", || server.log().contains("a snapshot was written").then_some(()));
+    let log = server.log();
+    assert!(log.contains("too many connections") && !log.contains("the disk says"), "{log}");
+}
+
+#[test]
 fn a_follower_that_missed_more_than_memory_holds_gets_a_snapshot_and_old_files_are_purged() {
     let mut cluster = Cluster::new(3, 0);
     cluster.configure("snapCount=100\ncommitLogCount=10\n");

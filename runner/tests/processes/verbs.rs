@@ -62,11 +62,17 @@ fn a_second_server_on_the_same_data_refuses_to_start() {
 }
 
 #[test]
-fn a_server_whose_log_and_warnings_cannot_be_written_serves() {
+fn a_server_whose_log_cannot_be_written_serves_on() {
     let mut cluster = Cluster::new(1, 0);
     cluster.configure("noSuchKey=1\n");
-    cluster.servers[0].start_limited("exec >/dev/full 2>&1");
-    assert_eq!(wait_for("a mode", || cluster.servers[0].mode()), "standalone");
+    let server = &mut cluster.servers[0];
+    // Every write to this file says that the disk is full.
+    server.start_limited("exec >/dev/full 2>&1");
+    wait_for("a mode", || server.mode());
+    let mut client = Client::connect(server.port).expect("it serves");
+    client.create("/a", b"x").expect("acknowledged");
+    assert_eq!(server.exit_code(), None);
+    assert_eq!(server.log(), "", "no line of the log arrived");
 }
 
 #[test]
@@ -82,11 +88,35 @@ fn a_verb_whose_output_nobody_reads_ends_quietly() {
 }
 
 #[test]
+fn a_session_that_expires_is_in_the_log_with_its_number_in_hex() {
+    let mut cluster = Cluster::new(1, 0);
+    cluster.configure("maxSessionTimeout=1000\n");
+    cluster.start();
+    let server = &cluster.servers[0];
+    drop(Client::connect(server.port).expect("it serves"));
+    let line = wait_for("an expiry", || {
+        let log = server.log();
+        log.lines().find(|line| line.contains("Expiring session 0x")).map(str::to_owned)
+    });
+    assert!(line.ends_with("ms exceeded"), "{line}");
+}
+
+#[test]
 fn a_start_that_fails_says_so() {
     let mut cluster = Cluster::started(1, 0);
     let server = &mut cluster.servers[0];
     let (code, text) = server.verb("start");
     assert_eq!((code, text.as_str()), (Some(1), "Starting zookeeper ... FAILED TO START\n"));
+    server.kill();
+    let out = server.home().join("data/zabrus.out");
+    fs::write(&out, "an earlier line\n".repeat(2 << 20)).expect("written");
+    fs::write(server.home().join("data/myid"), "9\n").expect("written");
+    let output = Command::new(ZABRUS).arg("start").arg(&server.zoo_cfg).output().expect("a process");
+    assert_eq!(output.status.code(), Some(1));
+    let why = String::from_utf8_lossy(&output.stderr);
+    assert!(why.contains("dataDir holds the data of server 1, but myid says 9"), "{why}");
+    assert!(!why.contains("an earlier line"), "{why}");
+    assert!(server.home().join("data/zabrus.out.old").exists(), "a long output is put aside");
 }
 
 #[test]

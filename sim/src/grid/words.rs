@@ -120,6 +120,9 @@ fn event(event: &Event) -> String {
         Event::CommitAheadOfDisk { zxid } => format!("commit of {zxid} came before the own disk was done"),
         Event::Left { role, why } => format!("stops {}: {}", self::role(*role), departure(*why)),
         Event::ReadOnly { applied } => format!("serves reads alone, at {applied}"),
+        Event::SessionExpired { session, timeout } => {
+            format!("ends session {session}, unheard of for {timeout} ms")
+        }
         Event::DiskFailed { reason } => format!("disk failure: {reason}"),
         other => format!("{other:?}"),
     }

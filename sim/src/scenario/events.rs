@@ -94,6 +94,7 @@ const EVENTS: &[(&str, Fields)] = &[
     ("Delivered", &[("upto", Kind::Position)]),
     ("CommitAheadOfDisk", &[("zxid", Kind::Zxid)]),
     ("ReadOnly", &[("applied", Kind::Zxid)]),
+    ("SessionExpired", &[]),
     ("Left", &[("role", ROLES), ("why", DEPARTURES)]),
     ("DiskFailed", &[]),
 ];
@@ -233,6 +234,7 @@ mod tests {
     use zabrus_core::event::{Departure, Event, Phase, Role, SyncAction};
     use zabrus_core::message::Vote;
     use zabrus_core::storage::Standing;
+    use zabrus_core::wire::SessionId;
     use zabrus_core::{Epoch, HistoryDigest, Instant, Position, Zxid};
 
     use super::*;
@@ -289,6 +291,7 @@ mod tests {
             Event::Delivered { upto: at },
             Event::CommitAheadOfDisk { zxid },
             Event::ReadOnly { applied: zxid },
+            Event::SessionExpired { session: SessionId(7), timeout: 4_000 },
             Event::Left { role: Role::Leading, why: Departure::QuorumLost },
             Event::DiskFailed { reason: String::new() },
         ]

@@ -183,6 +183,8 @@ impl Leader {
         let expired = broadcast.sessions.expired(server.time());
         broadcast.expired += expired.len() as u64;
         for session in expired {
+            let timeout = server.state.session_timeout(session).unwrap_or_default();
+            server.emit(Event::SessionExpired { session, timeout });
             self.propose_own(server, session, OpCode::CloseSession, Bytes::default())?;
         }
         Ok(())
