@@ -34,7 +34,7 @@ use crate::identity::{Bytes, ServerId, Zxid};
 use crate::io::{ClientId, Command, ConnectionId, Input, Output};
 use crate::message::{Frame, LinkIncarnation, SenderState};
 use crate::mutated;
-use crate::quorum::Ensemble;
+use crate::quorum::{Ensemble, Ensembles};
 use crate::state::State as ServiceState;
 use crate::storage::{Epochs, Recovered, Standing, Storage, StorageEvent};
 use crate::time::{Duration, Instant, Now};
@@ -194,6 +194,12 @@ impl Replica {
     #[must_use]
     pub fn ensemble(&self) -> &Ensemble {
         &self.server.config.ensemble
+    }
+
+    /// What this server counts in every question of quorums, for checkers.
+    #[must_use]
+    pub fn ensembles(&self) -> Ensembles {
+        self.server.config.ensemble.clone().into()
     }
 
     /// The clients, for checkers and for the operator's words.
