@@ -8,11 +8,12 @@
 //! voters can go on with, though all others are gone.
 
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
 
 use crate::config::Config;
 use crate::identity::{ServerId, Zxid};
 use crate::membership::{Membership, ServerLine};
-use crate::quorum::Ensembles;
+use crate::quorum::{Ensemble, Ensembles};
 use crate::state::State;
 use crate::wire::Change;
 
@@ -28,25 +29,30 @@ pub(super) struct Members {
     logged: VecDeque<(Zxid, bool, Membership)>,
     /// What another server said. It counts those alone, so they were committed as the next ones.
     learned: Option<Membership>,
+    /// Announced ones of which another server has heard and this one has not. They are not counted; but this
+    /// server lets itself be counted by those that do, and votes for them, until its log says more.
+    rumour: Option<Membership>,
     /// The outcome.
     ensembles: Ensembles,
-    text: alloc::string::String,
     peers: BTreeMap<ServerId, ServerLine>,
+    texts: (String, String),
 }
 
 impl Members {
     pub(super) fn new(config: &Config) -> Self {
-        let told = Membership::parse(&config.service.ensemble_text).map_or_else(|_| BTreeMap::new(), |told| told.servers);
+        let told = Membership::parse(&config.service.ensemble_text)
+            .map_or_else(|_| BTreeMap::new(), |told| told.servers);
         let told = Membership { ensemble: config.ensemble.clone(), servers: told };
         let mut members = Self {
             is_fixed: !config.service.reconfig_enabled,
             ensembles: told.ensemble.clone().into(),
-            text: alloc::string::String::new(),
             peers: told.servers.clone(),
             told,
             applied: (None, None),
             logged: VecDeque::new(),
             learned: None,
+            rumour: None,
+            texts: (String::new(), String::new()),
         };
         members.count();
         members
@@ -56,9 +62,13 @@ impl Members {
         &self.ensembles
     }
 
-    /// What the present members are, for servers that know older ones.
-    pub(super) fn text(&self) -> &str {
-        &self.text
+    /// The present members and the next ones, for servers that have not heard of them.
+    pub(super) fn texts(&self) -> &(String, String) {
+        &self.texts
+    }
+
+    pub(super) fn rumour(&self) -> Option<&Ensemble> {
+        self.rumour.as_ref().map(|rumour| &rumour.ensemble)
     }
 
     /// Everybody who is to be reached, and where.
@@ -99,6 +109,24 @@ impl Members {
         is_news && self.count()
     }
 
+    /// Another server counts these too. Returns whether that is news.
+    pub(super) fn hear(&mut self, next: Membership) -> bool {
+        let known =
+            [self.ensembles.next.as_ref(), self.rumour()].into_iter().flatten().map(|next| next.version);
+        let newest = known.chain([self.ensembles.present.version]).max().unwrap_or_default();
+        let is_news = !self.is_fixed && next.ensemble.version > newest;
+        if is_news {
+            self.peers.extend(next.servers.clone());
+            self.rumour = Some(next);
+        }
+        is_news
+    }
+
+    /// The role is over, and with it what was heard before.
+    pub(super) fn forget_rumour(&mut self) -> bool {
+        self.rumour.take().is_some()
+    }
+
     /// Returns whether something is different now.
     fn count(&mut self) -> bool {
         if self.is_fixed {
@@ -120,9 +148,12 @@ impl Members {
             peers.extend(learned.servers.clone());
             (present, next) = (learned, None);
         }
-        let ensembles = Ensembles { present: present.ensemble.clone(), next: next.map(|next| next.ensemble.clone()) };
+        let ensembles =
+            Ensembles { present: present.ensemble.clone(), next: next.map(|next| next.ensemble.clone()) };
         let is_new = (&ensembles, &peers) != (&self.ensembles, &self.peers);
-        self.text = if present.ensemble.version > 0 { present.text() } else { alloc::string::String::new() };
+        let text =
+            |members: &Membership| if members.ensemble.version > 0 { members.text() } else { String::new() };
+        self.texts = (text(present), next.map(text).unwrap_or_default());
         (self.ensembles, self.peers) = (ensembles, peers);
         is_new
     }

@@ -15,14 +15,14 @@ use zabrus_core::wire::{GetDataResponse, OpCode, Reconfig};
 use zabrus_core::{Duration, Input, Instant, Now, Output, Replica, ServerId};
 
 use super::Disk;
-use super::client::{Reply, create, get_data, hello, request};
+use super::client::{Reply, create, get_data, hello, request, sync};
 
 pub struct World {
     pub ensemble: Ensemble,
     pub now: Now,
     pub replicas: BTreeMap<ServerId, Replica>,
     pub disks: BTreeMap<ServerId, Disk>,
-    inputs: VecDeque<(ServerId, Input)>,
+    pub inputs: VecDeque<(ServerId, Input)>,
     /// The client of each server, if it has a session.
     pub clients: BTreeMap<ServerId, ClientId>,
     last_client: u64,
@@ -153,6 +153,26 @@ impl World {
             self.say(server, hello())?;
         }
         self.say(server, frame).map(|answer| Reply::read(&answer))
+    }
+
+    /// The client of a server, which has a session, says `frame`.
+    pub fn submit(&mut self, server: u64, frame: Vec<u8>) {
+        if !self.clients.contains_key(&ServerId(server)) {
+            self.ask(server, sync(1)).expect("a session");
+        }
+        let client = self.clients[&ServerId(server)];
+        self.inputs.push_back((ServerId(server), Input::ClientFrame { client, bytes: frame.into() }));
+    }
+
+    /// So many inputs arrive, while no time passes.
+    pub fn steps(&mut self, count: usize) {
+        for _ in 0..count {
+            let Some((id, input)) = self.inputs.pop_front() else { return };
+            if let Some(replica) = self.replicas.get_mut(&id) {
+                replica.handle(self.now, input);
+                self.drain(id);
+            }
+        }
     }
 
     pub fn say(&mut self, server: ServerId, frame: Vec<u8>) -> Option<Vec<u8>> {
