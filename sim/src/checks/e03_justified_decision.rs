@@ -47,6 +47,7 @@ mod tests {
 
     use super::*;
     use crate::checks::testing::vote;
+    use crate::ghost::quorums::testing::joint;
 
     fn decision(round: u64, through_settled: bool) -> Decision {
         Decision { leader: ServerId(3), round, through_settled }
@@ -65,6 +66,15 @@ mod tests {
         assert!(check(&quorums, ServerId(1), decision(2, false), &two).is_err(), "of an old round");
         let other = [says(2, SenderState::Looking, 2), says(4, SenderState::Observing, 3)];
         assert!(check(&quorums, ServerId(1), decision(1, false), &other).is_err());
+    }
+
+    #[test]
+    fn a_decision_needs_a_quorum_of_each_ensemble_that_counts() {
+        let quorums = joint(3, &[3, 4, 5]);
+        let votes = [2, 5].map(|server| says(server, SenderState::Looking, 3));
+        let judge = |heard| check(&quorums, ServerId(3), decision(1, false), heard);
+        assert!(judge(&votes).is_ok());
+        assert!(judge(&votes[..1]).is_err() && judge(&votes[1..]).is_err());
     }
 
     #[test]

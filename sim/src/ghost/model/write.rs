@@ -120,6 +120,7 @@ impl Model {
                     digest = digest.wrapping_sub(session_digest(session.0, life.timeout));
                 }
             }
+            Change::Reconfig { .. } => self.announced = None,
             _ => {}
         }
         for (path, node) in changed {
