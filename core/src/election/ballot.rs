@@ -2,6 +2,7 @@
 //! what it tells the others.
 
 use alloc::collections::{BTreeSet, VecDeque};
+use alloc::string::String;
 
 use super::{Candidacy, ElectionOutput};
 use crate::config::Config;
@@ -9,12 +10,16 @@ use crate::event::Event;
 use crate::identity::ServerId;
 use crate::message::{Notification, SenderState, Vote};
 use crate::mutated;
-use crate::quorum::Ensemble;
+use crate::quorum::Ensembles;
 
 /// What this server stands for in an election.
 pub(super) struct Ballot {
     pub(super) id: ServerId,
-    pub(super) ensemble: Ensemble,
+    pub(super) ensembles: Ensembles,
+    /// What the present members are, once a reconfig made them.
+    pub(super) members: String,
+    /// Who ever was connected.
+    pub(super) connected: BTreeSet<ServerId>,
     /// `None` while this server takes no part: before its first look, and between two roles.
     pub(super) state: Option<SenderState>,
     pub(super) round: u64,
@@ -80,7 +85,9 @@ impl Ballot {
     pub(super) fn new(config: &Config) -> Self {
         Self {
             id: config.id,
-            ensemble: config.ensemble.clone(),
+            ensembles: config.ensemble.clone().into(),
+            members: String::new(),
+            connected: BTreeSet::new(),
             state: None,
             round: 0,
             highest_round: 0,
@@ -97,7 +104,7 @@ impl Ballot {
         self.state = Some(SenderState::Looking);
         self.counted = self.is_voter() && (candidacy.may_vote || mutated!(M64));
         // A voter of weight 0 votes, but proposes nobody of its own (zab.md section 12).
-        let stands = self.counted && candidacy.stands && self.ensemble.may_lead(self.id);
+        let stands = self.counted && candidacy.stands && self.ensembles.may_lead(self.id);
         self.own = stands.then_some(Vote {
             peer_epoch: candidacy.current_epoch,
             zxid: candidacy.last_zxid,
@@ -141,11 +148,16 @@ impl Ballot {
     /// Whether this server may become the leader of a decision: blank servers and observers never
     /// lead, whatever others say about them (E4, E5).
     pub(super) fn may_take(&self, leader: ServerId) -> bool {
-        if leader == self.id { self.own.is_some() } else { self.ensemble.may_lead(leader) }
+        if leader == self.id { self.own.is_some() } else { self.ensembles.may_lead(leader) }
     }
 
     pub(super) fn is_voter(&self) -> bool {
-        self.ensemble.is_voter(self.id)
+        self.ensembles.is_voter(self.id)
+    }
+
+    /// Whether `peer` is told of this server's votes: a voter, or a stranger, who may know later members.
+    pub(super) fn is_asked(&self, peer: ServerId) -> bool {
+        self.ensembles.is_voter(peer) || !self.ensembles.is_member(peer)
     }
 
     pub(super) fn is_looking(&self) -> bool {
@@ -158,7 +170,8 @@ impl Ballot {
             state: self.state.unwrap_or(SenderState::Looking),
             vote: self.vote.filter(|_| self.counted),
             round,
-            config_version: self.ensemble.version,
+            config_version: self.ensembles.present.version,
+            members: self.members.clone(),
             query,
         }
     }
@@ -168,7 +181,8 @@ impl Ballot {
     }
 
     pub(super) fn send_to_voters(&mut self, notification: &Notification) {
-        let sends = self.ensemble.voters().filter(|to| *to != self.id);
+        let strangers = self.connected.iter().copied().filter(|peer| !self.ensembles.is_member(*peer));
+        let sends = self.ensembles.voters().chain(strangers).filter(|to| *to != self.id);
         self.outputs.extend(sends.map(|to| ElectionOutput::Send(to, notification.clone())));
     }
 }

@@ -19,7 +19,7 @@ use crate::event::Event;
 use crate::identity::{Epoch, ServerId, Zxid};
 use crate::message::{Notification, SenderState, Vote};
 use crate::mutated;
-use crate::quorum::Ensemble;
+use crate::quorum::Ensembles;
 use crate::time::Instant;
 
 /// What a server may put into its own vote: from its durable state alone (E2, R7).
@@ -108,9 +108,10 @@ impl Election {
         }
     }
 
-    /// The members are others from now on.
-    pub fn reconfigure(&mut self, ensemble: &Ensemble) {
-        self.ballot.ensemble = ensemble.clone();
+    /// The members are others from now on: those to count, and what servers are told that know older ones.
+    pub fn reconfigure(&mut self, ensembles: &Ensembles, members: &str) {
+        self.ballot.ensembles = ensembles.clone();
+        self.ballot.members = members.into();
     }
 
     /// The role has ended, and [`Election::look`] comes later: until then this server claims
@@ -133,6 +134,7 @@ impl Election {
 
     /// A connection to a peer is up: the last notification for it may have been lost.
     pub fn connected(&mut self, now: Instant, peer: ServerId) {
+        self.ballot.connected.insert(peer);
         match &mut self.algorithm {
             Algorithm::Fast(fast) => fast.connected(&mut self.ballot, peer),
             Algorithm::Basic(basic) => basic.connected(now, &mut self.ballot, peer),

@@ -29,7 +29,7 @@ fn vote(epoch: u32, counter: u32, leader: u64) -> Vote {
 }
 
 fn says(state: SenderState, round: u64, vote: impl Into<Option<Vote>>) -> Notification {
-    Notification { state, vote: vote.into(), round, config_version: 0, query: false }
+    Notification { state, vote: vote.into(), round, config_version: 0, members: alloc::string::String::new(), query: false }
 }
 
 fn drain(election: &mut Election) -> Vec<ElectionOutput> {
