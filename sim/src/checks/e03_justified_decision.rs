@@ -55,7 +55,10 @@ mod tests {
 
     fn says(server: u64, state: SenderState, leader: u64) -> (ServerId, Notification) {
         let vote = Some(vote(1, (1, 1), leader));
-        (ServerId(server), Notification { state, vote, round: 1, config_version: 0, query: false })
+        (
+            ServerId(server),
+            Notification { state, vote, round: 1, config_version: 0, members: String::new(), query: false },
+        )
     }
 
     #[test]

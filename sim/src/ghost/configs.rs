@@ -199,6 +199,7 @@ impl Configs {
 /// The text of a change of the ensemble, and whether it announces one.
 fn changed(change: &Change) -> Option<(bool, &[u8])> {
     match change {
+        Change::NextMembers { data } => Some((true, data)),
         Change::Reconfig { data } => Some((false, data)),
         _ => None,
     }

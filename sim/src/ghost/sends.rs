@@ -106,10 +106,6 @@ impl Ghost {
             self.judge(Rule::B14, server, b14_leader_silence::check(epoch, leading))?;
         }
         match message {
-            Message::LearnerInfo { observer, .. } => {
-                self.facts(server).link(peer, link).observer = *observer;
-                Ok(())
-            }
             Message::LeaderInfo { epoch } => {
                 self.persisted(server, "LEADERINFO", *epoch, server)?;
                 self.promise(*epoch, server, server)
@@ -120,9 +116,6 @@ impl Ghost {
                     return Ok(());
                 };
                 self.persisted(server, "ACKEPOCH", *epoch, peer)?;
-                if self.facts(server).link(peer, link).observer {
-                    return Ok(());
-                }
                 let accepted = self.servers[&server].durable.epochs;
                 let epochs = Epochs { current_epoch, standing: *standing, ..accepted };
                 self.ack_epoch(*epoch, peer, Promise { server, epochs, last: *last })

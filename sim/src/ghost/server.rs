@@ -24,8 +24,6 @@ pub(super) struct LinkFacts {
     pub(super) acknowledged: bool,
     /// A snapshot is on its way.
     pub(super) snapshot: bool,
-    /// The learner said that it has no vote: its promise is none.
-    pub(super) observer: bool,
 }
 
 /// How far a growing log segment was followed.
@@ -165,8 +163,7 @@ impl ServerFacts {
 
     /// The facts of the link to `peer`; a new incarnation starts anew.
     pub(super) fn link(&mut self, peer: ServerId, link: LinkIncarnation) -> &mut LinkFacts {
-        let fresh =
-            LinkFacts { link, sent: Zxid::ZERO, acknowledged: false, snapshot: false, observer: false };
+        let fresh = LinkFacts { link, sent: Zxid::ZERO, acknowledged: false, snapshot: false };
         let facts = self.life.links.entry(peer).or_insert(fresh);
         if facts.link != link {
             *facts = fresh;

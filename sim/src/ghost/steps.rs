@@ -310,7 +310,7 @@ impl Ghost {
 
 /// The ensembles whose quorums a server asks for.
 pub(crate) fn counted(replica: &Replica) -> Vec<&Ensemble> {
-    vec![replica.ensemble()]
+    replica.ensembles().iter().collect()
 }
 
 /// The sessions that a learner's message touches: those named with a ping, or one whose client came

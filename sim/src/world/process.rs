@@ -150,7 +150,7 @@ impl World {
                 Output::ClientPause { client } => clients.pause(now, client, true, schedule),
                 Output::ClientResume { client } => clients.pause(now, client, false, schedule),
                 // The connections stay: servers ignore who is no member.
-                Output::Members(_) => {}
+                Output::Members(_) | Output::Peers(_) => {}
                 Output::Event(event) => trace.event(now, at, || process.replica.status(), event),
                 Output::Halt { reason } => halted = Some(reason),
             }

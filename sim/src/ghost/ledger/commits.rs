@@ -195,6 +195,9 @@ fn own(
     court: &mut Court<'_>,
 ) -> Result<Executed, crate::violation::Violation> {
     let Transaction { session, zxid, time, ref change, .. } = *transaction;
+    if matches!(change, Change::NextMembers { .. }) {
+        return Ok(model.announce(zxid, change));
+    }
     let installs = matches!(change, Change::Reconfig { .. });
     let sweeps = session == SessionId(0) && !installs;
     let op = match session {
