@@ -126,6 +126,8 @@ pub struct Notification {
     pub config_version: u64,
     /// What it says, if a reconfig made it.
     pub members: String,
+    /// What is to follow it, if that was announced.
+    pub next_members: String,
     /// The basic election only: this asks for an answer.
     pub query: bool,
 }

@@ -155,6 +155,12 @@ impl Ensembles {
         self.is_quorum_of(|id| servers.contains(&id))
     }
 
+    /// Whether `servers` contain a quorum of one of them.
+    #[must_use]
+    pub fn is_quorum_of_one(&self, servers: &BTreeSet<ServerId>) -> bool {
+        self.iter().any(|ensemble| ensemble.is_quorum(servers))
+    }
+
     /// Whether the voters that `has` accepts are a quorum of each.
     #[must_use]
     pub fn is_quorum_of(&self, has: impl Fn(ServerId) -> bool) -> bool {

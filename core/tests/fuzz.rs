@@ -270,6 +270,7 @@ fn notification() -> impl Strategy<Value = Notification> {
             round,
             config_version,
             members: String::new(),
+            next_members: String::new(),
             query,
         })
         .boxed()

@@ -10,14 +10,16 @@ use crate::event::Event;
 use crate::identity::ServerId;
 use crate::message::{Notification, SenderState, Vote};
 use crate::mutated;
-use crate::quorum::Ensembles;
+use crate::quorum::{Ensemble, Ensembles};
 
 /// What this server stands for in an election.
 pub(super) struct Ballot {
     pub(super) id: ServerId,
     pub(super) ensembles: Ensembles,
-    /// What the present members are, once a reconfig made them.
-    pub(super) members: String,
+    /// Others count these too: this server votes for them, and lets itself be counted.
+    pub(super) rumour: Option<Ensemble>,
+    /// What the present members and the next ones are, once a reconfig made them.
+    pub(super) texts: (String, String),
     /// Who ever was connected.
     pub(super) connected: BTreeSet<ServerId>,
     /// `None` while this server takes no part: before its first look, and between two roles.
@@ -86,7 +88,8 @@ impl Ballot {
         Self {
             id: config.id,
             ensembles: config.ensemble.clone().into(),
-            members: String::new(),
+            rumour: None,
+            texts: Default::default(),
             connected: BTreeSet::new(),
             state: None,
             round: 0,
@@ -148,16 +151,26 @@ impl Ballot {
     /// Whether this server may become the leader of a decision: blank servers and observers never
     /// lead, whatever others say about them (E4, E5).
     pub(super) fn may_take(&self, leader: ServerId) -> bool {
-        if leader == self.id { self.own.is_some() } else { self.ensembles.may_lead(leader) }
+        if leader == self.id { self.own.is_some() } else { self.may_lead(leader) }
     }
 
     pub(super) fn is_voter(&self) -> bool {
-        self.ensembles.is_voter(self.id)
+        self.has_vote(self.id)
     }
 
     /// Whether `peer` is told of this server's votes: a voter, or a stranger, who may know later members.
     pub(super) fn is_asked(&self, peer: ServerId) -> bool {
         self.ensembles.is_voter(peer) || !self.ensembles.is_member(peer)
+    }
+
+    /// Whether `server` may lead somebody's ensemble.
+    pub(super) fn may_lead(&self, server: ServerId) -> bool {
+        self.ensembles.iter().chain(&self.rumour).any(|ensemble| ensemble.may_lead(server))
+    }
+
+    /// Whether `server` has a vote in somebody's ensemble.
+    pub(super) fn has_vote(&self, server: ServerId) -> bool {
+        self.ensembles.iter().chain(&self.rumour).any(|ensemble| ensemble.is_voter(server))
     }
 
     pub(super) fn is_looking(&self) -> bool {
@@ -171,7 +184,8 @@ impl Ballot {
             vote: self.vote.filter(|_| self.counted),
             round,
             config_version: self.ensembles.present.version,
-            members: self.members.clone(),
+            members: self.texts.0.clone(),
+            next_members: self.texts.1.clone(),
             query,
         }
     }

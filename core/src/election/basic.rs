@@ -63,10 +63,7 @@ impl Basic {
             if ballot.state.is_some() {
                 ballot.send(from, ballot.notification(message.round, false));
             }
-        } else if ballot.is_looking()
-            && self.asking
-            && message.round == ballot.round
-            && ballot.ensembles.is_voter(from)
+        } else if ballot.is_looking() && self.asking && message.round == ballot.round && ballot.has_vote(from)
         {
             self.answered(now, ballot, from, message);
         }
@@ -89,7 +86,11 @@ impl Basic {
         for (candidate, (state, vote)) in &self.answers {
             let Some(vote) = vote.filter(|vote| vote.leader == *candidate) else { continue };
             let supporters = self.supporters(*candidate);
-            if ballot.ensembles.is_quorum(&supporters) {
+            // As in the fast election: one that leads already has its quorum.
+            let leads = *state == SenderState::Leading;
+            if ballot.ensembles.is_quorum(&supporters)
+                || leads && ballot.ensembles.is_quorum_of_one(&supporters)
+            {
                 return ballot.decide(Decision {
                     leader: *candidate,
                     vote: Some(vote),

@@ -90,12 +90,12 @@ impl Fast {
 
     /// Zab.md section 1.6, "Sender LOOKING", and the answers of section 1.7.
     fn handle_looking(&mut self, now: Instant, ballot: &mut Ballot, from: ServerId, message: Notification) {
-        if !ballot.ensembles.is_voter(from) {
+        if !ballot.has_vote(from) {
             return Self::answer(ballot, from);
         }
         // It no longer claims to follow or lead, and counts only with what it says now.
         self.heard.remove(&from);
-        let vote = message.vote.filter(|vote| ballot.ensembles.may_lead(vote.leader));
+        let vote = message.vote.filter(|vote| ballot.may_lead(vote.leader));
         // Answering an inferior vote of the same round too repairs the loss of a better one
         // without waiting for this server's own resend.
         if message.round < ballot.round || (message.round == ballot.round && vote < ballot.vote) {
@@ -120,7 +120,7 @@ impl Fast {
 
     /// Zab.md section 1.6, "Sender FOLLOWING or LEADING".
     fn handle_settled(&mut self, now: Instant, ballot: &mut Ballot, from: ServerId, message: Notification) {
-        if message.state == SenderState::Observing || !ballot.ensembles.is_voter(from) {
+        if message.state == SenderState::Observing || !ballot.has_vote(from) {
             return;
         }
         self.heard.remove(&from);
@@ -130,7 +130,9 @@ impl Fast {
             let votes = [Votes::Round, Votes::Settled];
             for votes in votes.into_iter().filter(|votes| votes.contain(&heard, ballot.round)) {
                 let supporters = self.supporters(votes, ballot.round, |other| agree(&heard, other));
-                if ballot.ensembles.is_quorum(&supporters) && self.leader_ok(votes, ballot, &heard) {
+                // One that leads already has its quorum, by its own account; it may not count what this
+                // server's log announces, or no longer (zab.md section 13).
+                if ballot.ensembles.is_quorum_of_one(&supporters) && self.leader_ok(votes, ballot, &heard) {
                     // The round may move backwards here: this server joins those that decided.
                     return self.decide(ballot, heard, supporters, true);
                 }

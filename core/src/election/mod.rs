@@ -10,6 +10,7 @@ mod fast;
 mod tests;
 
 use alloc::collections::BTreeSet;
+use alloc::string::String;
 
 use self::ballot::{Ballot, Decision};
 use self::basic::Basic;
@@ -19,7 +20,7 @@ use crate::event::Event;
 use crate::identity::{Epoch, ServerId, Zxid};
 use crate::message::{Notification, SenderState, Vote};
 use crate::mutated;
-use crate::quorum::Ensembles;
+use crate::quorum::{Ensemble, Ensembles};
 use crate::time::Instant;
 
 /// What a server may put into its own vote: from its durable state alone (E2, R7).
@@ -108,10 +109,17 @@ impl Election {
         }
     }
 
-    /// The members are others from now on: those to count, and what servers are told that know older ones.
-    pub fn reconfigure(&mut self, ensembles: &Ensembles, members: &str) {
+    /// The members are others from now on: those to count, those of whom this server may let itself be
+    /// counted, and what servers are told that have heard of neither.
+    pub fn reconfigure(
+        &mut self,
+        ensembles: &Ensembles,
+        rumour: Option<&Ensemble>,
+        texts: &(String, String),
+    ) {
         self.ballot.ensembles = ensembles.clone();
-        self.ballot.members = members.into();
+        self.ballot.rumour = rumour.cloned();
+        self.ballot.texts = texts.clone();
     }
 
     /// The role has ended, and [`Election::look`] comes later: until then this server claims

@@ -193,7 +193,6 @@ impl Replica {
         &self.server.state
     }
 
-
     /// What this server counts in every question of quorums, for checkers.
     #[must_use]
     pub fn ensembles(&self) -> &Ensembles {
@@ -291,7 +290,7 @@ impl Replica {
     /// The members are others from now on.
     fn on_members(&mut self) {
         let members = &self.server.members;
-        self.election.reconfigure(members.ensembles(), members.text());
+        self.election.reconfigure(members.ensembles(), members.rumour(), members.texts());
         self.server.outputs.push_back(Output::Peers(Box::new(members.peers().clone())));
         match &mut self.role {
             State::Learning(learner) => learner.on_members(&mut self.server),
@@ -407,6 +406,7 @@ impl Replica {
         self.server.storage.abort_install();
         self.server.pinned = None;
         self.election.leave();
+        self.server.members_changed |= self.server.members.forget_rumour();
         let delay = match role {
             // Observers do not come back all at the same moment (zab.md section 7).
             Role::Observing => {
@@ -529,8 +529,7 @@ impl Replica {
         let current = self.server.connections.get(&peer) == Some(&connection);
         let is_stranger =
             !self.server.config.service.reconfig_enabled && !self.server.ensembles().is_member(peer);
-        if is_stranger || (!current && self.server.config.link_checks && !mutated!(M77))
-        {
+        if is_stranger || (!current && self.server.config.link_checks && !mutated!(M77)) {
             return self.server.emit(Event::StaleFrame { peer });
         }
         let Ok(frame) = Frame::decode(bytes) else {
@@ -589,12 +588,21 @@ impl Replica {
 
     /// A server that was away while the voters changed learns of it from those that vote now.
     fn learn_members(&mut self, notification: &Notification) {
-        let is_news = notification.config_version > self.server.ensembles().present.version;
-        if is_news
-            && matches!(self.role, State::Looking)
-            && let Ok(members) = Membership::parse(&notification.members)
-            && self.server.members.learn(members)
+        if !matches!(self.role, State::Looking) {
+            return;
+        }
+        let (members, mut is_news) = (&mut self.server.members, false);
+        if notification.config_version > members.ensembles().present.version
+            && let Ok(present) = Membership::parse(&notification.members)
         {
+            is_news = members.learn(present);
+        }
+        if !notification.next_members.is_empty()
+            && let Ok(next) = Membership::parse(&notification.next_members)
+        {
+            is_news |= members.hear(next);
+        }
+        if is_news {
             self.on_members();
         }
     }

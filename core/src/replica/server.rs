@@ -16,9 +16,9 @@ use crate::event::Event;
 use crate::identity::{Bytes, Position, ServerId, Zxid};
 use crate::io::{ConnectionId, Output};
 use crate::membership::Membership;
-use crate::quorum::Ensembles;
 use crate::message::LinkIncarnation;
 use crate::mutated;
+use crate::quorum::{Ensemble, Ensembles};
 use crate::state::{State, StateBuilder};
 use crate::storage::{DiskError, Standing, Storage};
 use crate::time::{Duration, Instant, Now};
@@ -182,7 +182,8 @@ impl Server {
     }
 
     pub(super) fn is_voter(&self) -> bool {
-        self.ensembles().is_voter(self.id())
+        let hears_of_it = |rumour: &Ensemble| rumour.is_voter(self.id());
+        self.ensembles().is_voter(self.id()) || self.members.rumour().is_some_and(hears_of_it)
     }
 
     /// Whether this server may promise epochs, and be counted when it does: a voter that knows
