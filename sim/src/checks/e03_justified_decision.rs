@@ -32,7 +32,9 @@ pub fn check(
     let named = |n: &Notification| n.vote.is_some_and(|vote| vote.leader == leader) && counts(n);
     let own = quorums.bit(server);
     let agree = heard.iter().filter(|(_, n)| named(n)).fold(own, |set, (id, _)| set | quorums.bit(*id));
-    ensure(quorums.is_quorum(agree), || {
+    // Whoever alone has the announcement of other voters joins a leader that counts the old ones only.
+    let is_quorum = if through_settled { quorums.is_quorum_of_one(agree) } else { quorums.is_quorum(agree) };
+    ensure(is_quorum, || {
         format!("it decided for leader {leader} with the votes of {} only", quorums.names(agree))
     })?;
     let confirmed = heard.iter().any(|(id, n)| *id == leader && n.state == SenderState::Leading);
@@ -57,7 +59,7 @@ mod tests {
         let vote = Some(vote(1, (1, 1), leader));
         (
             ServerId(server),
-            Notification { state, vote, round: 1, config_version: 0, members: String::new(), query: false },
+            Notification { state, vote, round: 1, config_version: 0, members: String::new(), next_members: String::new(), query: false },
         )
     }
 

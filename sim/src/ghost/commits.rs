@@ -187,7 +187,13 @@ impl Ghost {
     }
 
     fn count_reconfig(&mut self, leader: ServerId, epoch: Epoch, zxid: Zxid) {
-        let Some(config) = self.configs.get(leader, zxid).filter(|config| !config.is_next) else { return };
+        let Some(config) = self.configs.get(leader, zxid) else { return };
+        let voters = config.quorums.names(config.quorums.voters());
+        let verb = if config.is_next { "are to vote" } else { "vote" };
+        self.news = Some(format!("{zxid} is committed: {voters} {verb} from now on"));
+        if config.is_next {
+            return;
+        }
         let Some(before) = self.configs.get(leader, config.before).filter(|before| before.is_next) else {
             return;
         };

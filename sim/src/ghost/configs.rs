@@ -166,6 +166,11 @@ impl Configs {
         self.proposed.values().filter(is_announced)
     }
 
+    /// Announcements and what came of them behind `zxid`.
+    pub fn announced_since(&self, zxid: Zxid) -> impl Iterator<Item = &Config> {
+        self.proposed.range(zxid..).map(|(_, config)| config)
+    }
+
     /// Whether a server was in an ensemble that ruled.
     #[must_use]
     pub fn was_member(&self, server: ServerId) -> bool {

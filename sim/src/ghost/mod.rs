@@ -79,6 +79,8 @@ pub struct Ghost {
     /// [`Settings::liveness_expected`].
     hopeful: bool,
     counters: Counters,
+    /// Who votes since the last change, until somebody asks.
+    news: Option<String>,
 }
 
 impl Ghost {
@@ -109,6 +111,7 @@ impl Ghost {
             recipes: Recipes::new(settings.load.recipe),
             candidates: BTreeSet::new(),
             counters: Counters::default(),
+            news: None,
         }
     }
 
@@ -139,6 +142,11 @@ impl Ghost {
     #[must_use]
     pub fn configs(&self) -> &Configs {
         &self.configs
+    }
+
+    /// Who votes by now, if that has just changed.
+    pub fn take_news(&mut self) -> Option<String> {
+        self.news.take()
     }
 
     /// All transactions, and the committed history.

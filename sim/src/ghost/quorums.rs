@@ -65,6 +65,12 @@ impl Quorums {
         self.ensembles.iter().all(|table| table.quorum[servers as usize])
     }
 
+    /// Whether they are one of at least one ensemble.
+    #[must_use]
+    pub fn is_quorum_of_one(&self, servers: Servers) -> bool {
+        self.ensembles.iter().any(|table| table.quorum[servers as usize])
+    }
+
     /// All voters.
     #[must_use]
     pub fn voters(&self) -> Servers {

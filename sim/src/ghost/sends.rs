@@ -2,7 +2,7 @@
 
 use zabrus_core::event::{Departure, Event, Phase, Role, SyncAction};
 use zabrus_core::io::Output;
-use zabrus_core::message::{Frame, LinkIncarnation, Message, Notification, SenderState};
+use zabrus_core::message::{Frame, LinkIncarnation, Message, Notification, SenderState, Vote};
 use zabrus_core::replica::Status;
 use zabrus_core::storage::{Epochs, Standing};
 use zabrus_core::{Bytes, Epoch, Position, Replica, ServerId, Zxid};
@@ -78,7 +78,8 @@ impl Ghost {
         // It may have learned of another ensemble behind its vote.
         let counts = &self.servers[&server].counts;
         let verdict = e05_no_foreign_voter::check(&counts.quorums, server, vote)
-            .or_else(|_| e05_no_foreign_voter::check(&counts.before, server, vote));
+            .or_else(|_| e05_no_foreign_voter::check(&counts.before, server, vote))
+            .or_else(|error| if self.hears_of_voters(server, vote) { Ok(()) } else { Err(error) });
         self.judge(Rule::E5, server, verdict)?;
         if !self.servers[&server].excused(durable.last) {
             // A settled leader's vote names its own epoch (zab.md section 1.8).
@@ -90,6 +91,14 @@ impl Ghost {
             self.candidates.insert(vote);
         }
         Ok(())
+    }
+
+    /// Whether other voters are announced in some log, among whom this vote is no foreign one: a server that heard of
+    /// them votes, too.
+    fn hears_of_voters(&self, server: ServerId, vote: Vote) -> bool {
+        let own = self.servers[&server].durable.last.zxid;
+        let announced = self.configs.announced_since(own);
+        announced.map(|config| &config.quorums).any(|q| e05_no_foreign_voter::check(q, server, vote).is_ok())
     }
 
     pub(super) fn message(

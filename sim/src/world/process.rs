@@ -156,6 +156,9 @@ impl World {
             }
         }
         ghost.stepped(server.id, &process.replica)?;
+        if let Some(news) = ghost.take_news() {
+            trace.note(now, None, news);
+        }
         let status = process.replica.status();
         let reached = |member: ServerId| {
             member == server.id || index(member).is_some_and(|from| !network.is_blocked(from, at))
