@@ -110,8 +110,11 @@ impl Fast {
             let mine = if mutated!(M62) { ballot.vote } else { ballot.own };
             ballot.propose(message.round, better(Some(vote), mine));
             self.announce(now, ballot);
-        } else if message.round == ballot.round && ballot.vote.is_none_or(|mine| beats(vote, mine)) {
-            ballot.propose(message.round, Some(vote));
+        } else if (message.round == ballot.round && ballot.vote.is_some_and(|mine| beats(vote, mine)))
+            // Who proposes nobody of its own is heard by nobody either, and takes what comes.
+            || ballot.vote.is_none()
+        {
+            ballot.propose(ballot.round, Some(vote));
             self.announce(now, ballot);
         }
         self.heard.insert(from, Heard { state: message.state, vote, round: message.round });
