@@ -98,7 +98,10 @@ impl Ghost {
     fn hears_of_voters(&self, server: ServerId, vote: Vote) -> bool {
         let own = self.servers[&server].durable.last.zxid;
         let announced = self.configs.announced_since(own);
-        announced.map(|config| &config.quorums).any(|q| e05_no_foreign_voter::check(q, server, vote).is_ok())
+        let counts = &self.servers[&server].counts.quorums;
+        announced.map(|config| counts.and(&config.quorums)).any(|q| {
+            e05_no_foreign_voter::check(&q, server, vote).is_ok()
+        })
     }
 
     pub(super) fn message(
