@@ -34,6 +34,8 @@ pub struct Server {
     pub(crate) orphan: Option<OperationId>,
     /// Processes in a row that ended by themselves soon after their start.
     pub(crate) quick_halts: u32,
+    /// It was switched off for good.
+    pub(crate) retired: bool,
 }
 
 /// A running process.
@@ -70,6 +72,7 @@ impl Server {
             why_down: None,
             orphan: None,
             quick_halts: 0,
+            retired: false,
         }
     }
 

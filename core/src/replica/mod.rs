@@ -293,7 +293,14 @@ impl Replica {
         self.election.reconfigure(members.ensembles(), members.rumour(), members.texts());
         self.server.outputs.push_back(Output::Peers(Box::new(members.peers().clone())));
         match &mut self.role {
-            State::Learning(learner) => learner.on_members(&mut self.server),
+            State::Learning(learner) => {
+                learner.on_members(&mut self.server);
+                let votes = self.server.is_voter();
+                self.election.settle(if votes { SenderState::Following } else { SenderState::Observing });
+                if let Some(epoch) = learner.epoch.filter(|_| learner.serving()) {
+                    self.election.refresh(epoch);
+                }
+            }
             // What it said until now was said to others (ZOOKEEPER-2212).
             State::Looking => self.look_again(),
             State::Settling { .. } | State::Leading(_) | State::Halted => {}
