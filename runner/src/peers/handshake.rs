@@ -49,7 +49,7 @@ impl fmt::Display for Verdict {
             Self::CallBack => "it will call back",
             Self::OtherVersion => "it has a version of zabrus that speaks differently: upgrade one of them",
             Self::OtherEnsemble => {
-                "its zoo.cfg names other participants, groups or weights: make them the same"
+                "its zoo.cfg names other participants, groups or weights, or another reconfigEnabled: make them the same"
             }
             Self::WrongReceiver => "another server answers there: compare its myid with the server lines",
             Self::UnknownSender => {
@@ -67,6 +67,9 @@ pub(super) struct Hello {
     pub(super) receiver: ServerId,
     pub(super) ensemble: u64,
 }
+
+/// Servers with reconfig do not compare what they count: it changes while they run, and the core sees to it.
+pub(super) const CHANGING: u64 = 0;
 
 /// Names how an ensemble counts its quorums. Servers that count differently must not talk: they
 /// could be two quorums at once. Addresses and observers do not matter to it.
@@ -118,11 +121,11 @@ impl Hello {
             Verdict::OtherVersion
         } else if self.receiver != own {
             Verdict::WrongReceiver
-        } else if self.sender == own || !is_known(self.sender) {
+        } else if self.sender == own || !is_known(self.sender) && ensemble != CHANGING {
             Verdict::UnknownSender
         } else if self.ensemble != ensemble {
             Verdict::OtherEnsemble
-        } else if self.sender < own {
+        } else if self.sender < own && is_known(self.sender) {
             Verdict::CallBack
         } else {
             Verdict::Welcome
