@@ -281,6 +281,15 @@ mod tests {
         }
 
         #[test]
+        fn a_quorum_of_both_is_one_of_each(one in any_ensemble(), two in any_ensemble(), set in any_set()) {
+            let (is_one, is_two) = (one.is_quorum(&set), two.is_quorum(&set));
+            let both = Ensembles { present: one, next: Some(two) };
+            prop_assert_eq!(both.is_quorum(&set), is_one && is_two);
+            prop_assert_eq!(both.is_quorum_of_one(&set), is_one || is_two);
+            prop_assert!(both.voters().all(|id| both.is_voter(id)));
+        }
+
+        #[test]
         fn who_has_no_weight_or_no_vote_adds_nothing(ensemble in any_ensemble(), one in any_set()) {
             let heavy = one.iter().copied().filter(|id| ensemble.may_lead(*id)).collect();
             prop_assert_eq!(ensemble.is_quorum(&one), ensemble.is_quorum(&heavy));

@@ -240,8 +240,9 @@ impl State {
             && self.recomputed_digest() == self.digest()
     }
 
-    /// Sets what `/zookeeper/config` says while no reconfig says it.
+    /// Sets what `/zookeeper/config` says while no reconfig says it. Nothing is to follow it.
     pub fn set_config(&mut self, data: Bytes) {
+        self.next_members = None;
         if let Some(number) = self.tree.find(CONFIG_PATH) {
             self.change(CONFIG_PATH, number, |slot| slot.data = Some(data));
         }

@@ -16,7 +16,7 @@ use zabrus_core::quorum::{Ensemble, MemberKind};
 const MAGIC: [u8; 4] = *b"ZBRS";
 
 /// Raised with every change of what servers say to each other.
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 
 /// Bytes of a greeting.
 pub(super) const LENGTH: usize = 32;
@@ -179,6 +179,16 @@ mod tests {
         let mut bytes = hello(3, 2).encode();
         bytes[5] += 1;
         assert_eq!(answer(Hello::decode(&bytes).expect("a server")), Verdict::OtherVersion);
+    }
+
+    #[test]
+    fn servers_with_reconfig_welcome_strangers_of_their_kind() {
+        let answer = |hello: Hello| hello.answer(ServerId(2), CHANGING, |id| id.0 == 1);
+        let changing = |sender| Hello { ensemble: CHANGING, ..hello(sender, 2) };
+        assert_eq!(answer(changing(9)), Verdict::Welcome);
+        assert_eq!(answer(changing(0)), Verdict::Welcome, "nobody could call it back");
+        assert_eq!(answer(changing(1)), Verdict::CallBack);
+        assert_eq!(answer(hello(9, 2)), Verdict::OtherEnsemble);
     }
 
     #[test]

@@ -44,7 +44,7 @@ fn three_and_one() -> (Cluster, String) {
 #[test]
 fn an_observer_joins_is_restarted_leaves_and_the_files_say_so() {
     let (mut cluster, fourth) = three_and_one();
-    cluster.servers[..3].iter_mut().for_each(crate::server::Server::start);
+    cluster.servers[..3].iter_mut().for_each(Server::start);
     cluster.wait_until_all_serve();
     cluster.servers[3].start();
     wait_for("it observes as a stranger", || (cluster.servers[3].mode()? == "observer").then_some(()));
