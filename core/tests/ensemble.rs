@@ -2,12 +2,15 @@
 
 mod common;
 
-use common::client::{create, get_data, request, sync};
+use std::net::Ipv4Addr;
+
+use common::client::{get_data, hello, sync};
 use common::world::World;
 use zabrus_core::event::Role;
+use zabrus_core::io::ClientId;
 use zabrus_core::replica::Leading;
-use zabrus_core::wire::{GetDataResponse, OpCode};
-use zabrus_core::{Duration, Input, Replica, ServerId};
+use zabrus_core::wire::GetDataResponse;
+use zabrus_core::{Duration, Input, ServerId};
 
 #[test]
 fn three_servers_elect_the_largest_id_and_serve_on_each() {

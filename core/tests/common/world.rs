@@ -25,7 +25,7 @@ pub struct World {
     pub inputs: VecDeque<(ServerId, Input)>,
     /// The client of each server, if it has a session.
     pub clients: BTreeMap<ServerId, ClientId>,
-    last_client: u64,
+    pub last_client: u64,
     answers: Vec<(ClientId, Vec<u8>)>,
     starts: u64,
     pub settings: fn(&mut Config),

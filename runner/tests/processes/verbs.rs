@@ -102,7 +102,7 @@ fn check_config_explains_every_line_and_fails_on_an_error() {
     fs::write(&server.zoo_cfg, broken).expect("written");
     let (code, text) = server.verb("check-config");
     assert_eq!(code, Some(2));
-    assert!(text.contains("ERROR: remove dynamicConfigFile"), "{text}");
+    assert!(text.contains("ERROR: zoo.cfg.dynamic is missing"), "{text}");
     assert_eq!(server.verb("start-foreground").0, Some(2));
 }
 
