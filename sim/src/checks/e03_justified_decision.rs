@@ -59,7 +59,15 @@ mod tests {
         let vote = Some(vote(1, (1, 1), leader));
         (
             ServerId(server),
-            Notification { state, vote, round: 1, config_version: 0, members: String::new(), next_members: String::new(), query: false },
+            Notification {
+                state,
+                vote,
+                round: 1,
+                config_version: 0,
+                members: String::new(),
+                next_members: String::new(),
+                query: false,
+            },
         )
     }
 

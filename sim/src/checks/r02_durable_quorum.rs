@@ -10,8 +10,8 @@ use crate::ghost::durable::Durable;
 use crate::ghost::history::History;
 use crate::ghost::quorums::Quorums;
 
-/// Judges the durable states of all servers, in the order of [`Quorums::servers`]; `quorums` are those of the
-/// last committed ensemble.
+/// Judges the durable states of all servers, in the order of [`Quorums::servers`]; `quorums` are those by
+/// which the last transaction was committed.
 pub fn check(quorums: &Quorums, history: &History, durable: &[&Durable]) -> Verdict {
     let committed = history.committed();
     let (mut holding, mut admitting, mut damaged) = (0, 0, false);

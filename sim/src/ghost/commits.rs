@@ -130,7 +130,9 @@ impl Ghost {
         let follows = |facts: &&ServerFacts| {
             facts.status.is_some_and(|status| status.serving && status.leader == Some(leader))
         };
-        let serving = servers.values().filter(|_| well_since.is_some()).filter(follows);
+        // A disk that was empty when it came may have forgotten a promise: it does not count in this epoch.
+        let trusted = |facts: &&ServerFacts| facts.config.empty_is_expected;
+        let serving = servers.values().filter(|_| well_since.is_some()).filter(trusted).filter(follows);
         let serving = serving.map(|facts| facts.config.id).collect();
         let mut court = Court { counters, now: *now, server: Some(leader), well_since, serving };
         ledger.committed(&transaction, model, silence, &mut court)?;
@@ -141,8 +143,10 @@ impl Ghost {
     /// R1 and R2, after a commit or a change of any disk.
     pub(super) fn survives(&mut self, server: ServerId) -> Checked {
         let durable: Vec<_> = self.servers.values().map(|facts| &facts.durable).collect();
-        let (present, rules) = (&self.present().quorums, self.present().ensemble.version);
-        let held = r02_durable_quorum::check(present, &self.history, &durable);
+        let first = *self.servers.keys().next().expect("a world has servers");
+        let deciding = self.configs.deciding(&self.history, first, self.history.committed());
+        let held = r02_durable_quorum::check(&deciding, &self.history, &durable);
+        let rules = self.present().ensemble.version;
         // Who may lead counts what is in its log, or what others told it.
         let lacks = |facts: &ServerFacts| !facts.durable.holds(&self.history, self.history.committed());
         let mut leaders = self.servers.iter().enumerate().filter(|(_, (_, facts))| lacks(facts));

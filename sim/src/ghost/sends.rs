@@ -34,7 +34,13 @@ impl Ghost {
             self.judge(Rule::Y12, server, verdict)?;
         }
         match output {
-            Output::Send { frame: Frame::Vote { notification, .. }, .. } => self.vote(server, notification),
+            Output::Send { frame: Frame::Vote { notification, .. }, .. } => {
+                // Members of whom it tells may be nowhere but in its memory.
+                if self.history.position(replica.status().logged.zxid).is_none() {
+                    self.learn_memory(server, replica)?;
+                }
+                self.vote(server, notification)
+            }
             Output::Send { peer, frame: Frame::Open { link } | Frame::Accept { link, .. }, .. } => {
                 self.facts(server).life.open.insert(*peer, *link);
                 Ok(())
@@ -99,9 +105,9 @@ impl Ghost {
         let own = self.servers[&server].durable.last.zxid;
         let announced = self.configs.announced_since(own);
         let counts = &self.servers[&server].counts.quorums;
-        announced.map(|config| counts.and(&config.quorums)).any(|q| {
-            e05_no_foreign_voter::check(&q, server, vote).is_ok()
-        })
+        announced
+            .map(|config| counts.and(&config.quorums))
+            .any(|q| e05_no_foreign_voter::check(&q, server, vote).is_ok())
     }
 
     pub(super) fn message(

@@ -164,6 +164,11 @@ impl Ghost {
         let seen = Some(status.logged);
         let counts = &mut self.facts(server).counts;
         counts.before = counts.quorums.clone();
+        // A snapshot that is being installed counts when it is installed; until then the server asks for no quorum.
+        let installs = status.phase == Phase::Synchronization && status.role != Role::Leading;
+        if installs || status.role == Role::Settling {
+            return Ok(());
+        }
         // A disk that lies may hide from the observer what its server believes to have.
         if counts.seen == seen || self.history.position(status.logged.zxid) != Some(status.logged) {
             return Ok(());
