@@ -79,8 +79,9 @@ fn voters(mut settings: Settings, seed: u64) -> Settings {
     settings.service.reconfig = true;
     settings.service.standalone = random.chance(500);
     if settings.liveness_expected {
-        // Few voters may be left of many, and nobody knows of damage that is not met yet.
-        settings.faults.retain(|rate| !rate.kind.damages() || rate.kind == FaultKind::Wipe);
+        // Few voters may be left of many, a damaged one among them; or one is announced that has just forgotten
+        // everything. Then nobody can go on, in any protocol.
+        settings.faults.retain(|rate| !rate.kind.damages());
     }
     settings.load.voters = settings.servers().map(|id| id.0).collect();
     settings.load.reconfig_per_mille = *random.pick(&[30, 30, 100, 300]);
@@ -353,6 +354,16 @@ mod tests {
             count(|settings| settings.load.read_only_percent > 0 && !settings.service.read_only_mode) > 5
         );
         assert_eq!(count(|settings| settings.service.local_sessions && settings.load.recipe.is_some()), 0);
+    }
+
+    #[test]
+    fn in_some_worlds_voters_come_and_go() {
+        let change = |settings: &Settings| !settings.load.voters.is_empty();
+        assert!((200..300).contains(&count(change)));
+        assert!(count(|settings| change(settings) && settings.joiners.len() == 3) > 40);
+        assert!(count(|settings| change(settings) && !settings.service.standalone) > 80);
+        assert_eq!(count(|settings| !change(settings) && !settings.joiners.is_empty()), 0);
+        assert_eq!(count(|settings| settings.servers().count() > 7), 0);
     }
 
     #[test]

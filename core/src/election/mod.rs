@@ -118,6 +118,9 @@ impl Election {
         texts: &(String, String),
     ) {
         self.ballot.ensembles = ensembles.clone();
+        if mutated!(M132) {
+            self.ballot.ensembles.next = None;
+        }
         self.ballot.rumour = rumour.cloned();
         self.ballot.texts = texts.clone();
     }

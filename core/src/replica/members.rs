@@ -13,6 +13,7 @@ use alloc::string::String;
 use crate::config::Config;
 use crate::identity::{ServerId, Zxid};
 use crate::membership::{Membership, ServerLine};
+use crate::mutated;
 use crate::quorum::{Ensemble, Ensembles};
 use crate::state::State;
 use crate::wire::Change;
@@ -135,10 +136,11 @@ impl Members {
         let mut present = self.applied.0.as_ref().unwrap_or(&self.told);
         let mut next = self.applied.1.as_ref();
         for (_, is_next, members) in &self.logged {
-            if *is_next {
-                next = Some(members);
-            } else {
-                (present, next) = (members, None);
+            match *is_next {
+                true if mutated!(M130) => (present, next) = (members, None),
+                true if mutated!(M131) => {}
+                true => next = Some(members),
+                false => (present, next) = (members, None),
             }
         }
         let mut peers = self.peers_of([Some(present), next, self.applied.0.as_ref().or(Some(&self.told))]);

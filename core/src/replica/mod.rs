@@ -607,7 +607,7 @@ impl Replica {
         if !notification.next_members.is_empty()
             && let Ok(next) = Membership::parse(&notification.next_members)
         {
-            is_news |= members.hear(next);
+            is_news |= if mutated!(M133) { members.learn(next) } else { members.hear(next) };
         }
         if is_news {
             self.on_members();

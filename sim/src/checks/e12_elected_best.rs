@@ -32,6 +32,7 @@ mod tests {
                     round: 1,
                     config_version: 0,
                     members: String::new(),
+                    next_members: String::new(),
                     query: false,
                 },
             )

@@ -30,7 +30,7 @@ impl World {
     pub(super) fn start(&mut self, at: Index) -> Result<(), Violation> {
         let Self { now, servers, ghost, settings, .. } = self;
         let server = &mut servers[usize::from(at)];
-        if server.process.is_some() || server.retired {
+        if server.process.is_some() || server.retired_until.is_some() {
             return Ok(());
         }
         server.boot += 1;

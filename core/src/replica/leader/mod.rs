@@ -170,6 +170,10 @@ impl Leader {
             let voters = server.ensembles().voters().count();
             return 1 + self.learners.values().filter(|learner| has(learner)).count() > voters / 2;
         }
+        if mutated!(M84) {
+            let counted = |peer| self.learners.get(&peer).is_some_and(&has);
+            return server.ensembles().present.is_quorum_of(|member| member == id || counted(member));
+        }
         server.ensembles().is_quorum_of(|member| {
             member == id
                 || self.learners.get(&member).is_some_and(|learner| !learner.observer && has(learner))
