@@ -160,7 +160,7 @@ impl Ballot {
 
     /// Whether `peer` is told of this server's votes: a voter, or a stranger, who may know later members.
     pub(super) fn is_asked(&self, peer: ServerId) -> bool {
-        self.ensembles.is_voter(peer) || !self.ensembles.is_member(peer)
+        self.has_vote(peer) || !self.ensembles.is_member(peer)
     }
 
     /// Whether `server` may lead somebody's ensemble.
@@ -196,7 +196,9 @@ impl Ballot {
 
     pub(super) fn send_to_voters(&mut self, notification: &Notification) {
         let strangers = self.connected.iter().copied().filter(|peer| !self.ensembles.is_member(*peer));
-        let sends = self.ensembles.voters().chain(strangers).filter(|to| *to != self.id);
+        let rumoured = self.rumour.iter().flat_map(Ensemble::voters);
+        let asked: BTreeSet<ServerId> = self.ensembles.voters().chain(rumoured).chain(strangers).collect();
+        let sends = asked.into_iter().filter(|to| *to != self.id);
         self.outputs.extend(sends.map(|to| ElectionOutput::Send(to, notification.clone())));
     }
 }
