@@ -158,7 +158,7 @@ impl Ballot {
         self.has_vote(self.id)
     }
 
-    /// Whether `peer` is told of this server's votes: a voter in somebody's ensemble, or a stranger, who may know later members.
+    /// Whether `peer` is told of this server's votes: a voter, or a stranger, who may know later members.
     pub(super) fn is_asked(&self, peer: ServerId) -> bool {
         self.has_vote(peer) || !self.ensembles.is_member(peer)
     }
@@ -195,9 +195,9 @@ impl Ballot {
     }
 
     pub(super) fn send_to_voters(&mut self, notification: &Notification) {
-        // Voters may be away; others are asked if they ever came.
-        let others = self.connected.iter().copied().filter(|peer| self.is_asked(*peer));
-        let asked: BTreeSet<ServerId> = self.ensembles.voters().chain(others).collect();
+        let strangers = self.connected.iter().copied().filter(|peer| !self.ensembles.is_member(*peer));
+        let rumoured = self.rumour.iter().flat_map(Ensemble::voters);
+        let asked: BTreeSet<ServerId> = self.ensembles.voters().chain(rumoured).chain(strangers).collect();
         let sends = asked.into_iter().filter(|to| *to != self.id);
         self.outputs.extend(sends.map(|to| ElectionOutput::Send(to, notification.clone())));
     }

@@ -250,7 +250,7 @@ impl Workload<'_> {
             17 => asked.joining = text("some thing"),
             18 => asked.leaving = text("abc"),
             _ => {
-                asked.joining = Some(member_line(id, false));
+                asked.joining = Some(member_line(id, true));
                 asked.version = self.random.below(2) as i64 - 1;
             }
         }

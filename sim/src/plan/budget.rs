@@ -70,7 +70,9 @@ impl Budget {
             return true;
         }
         let well = |id: &ServerId| {
-            !hit.contains(id) && !self.shaken.contains(id) && observation.servers[id].is_sound
+            !hit.contains(id)
+                && !self.shaken.contains(id)
+                && observation.servers.get(id).is_some_and(|server| server.is_sound)
         };
         let nobody_is_hurt = self.shaken.is_disjoint(&self.damaged);
         (!kind.damages() && nobody_is_hurt) || is_quorum_without(hit, well, observation)
