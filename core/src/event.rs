@@ -75,7 +75,7 @@ pub enum Departure {
     FollowerMoreRecent,
     /// The zxid counter is used up (zab.md section 11).
     Rollover,
-    /// A reconfig left this server out.
+    /// A leader has no vote any more, or no weight, since a reconfig.
     Removed,
     /// The disk failed.
     DiskFailed,

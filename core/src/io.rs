@@ -4,6 +4,7 @@
 //! by itself whatever depends on durability.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use core::net::IpAddr;
 
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
 use crate::identity::{Bytes, ServerId};
-use crate::membership::Membership;
+use crate::membership::{Membership, ServerLine};
 use crate::message::Frame;
 use crate::storage::{DiskCompletion, DiskOperation};
 
@@ -131,10 +132,12 @@ pub enum Output {
         /// The client's connection.
         client: ClientId,
     },
-    /// The members are others from now on, or are somewhere else: connect to those that are new, and
-    /// drop the connections to those that are gone, after everything that was sent on them before. What
-    /// connects from elsewhere is none of them.
+    /// A reconfig was applied: these are the members from now on. For the operator.
     Members(Box<Membership>),
+    /// Others are to be reached from now on, or elsewhere: connect to those that are new, and drop the
+    /// connections to those that are gone, after everything that was sent on them before. Whoever connects by
+    /// itself is welcome all the same: it may be about to become a member, or have missed that it is none any more.
+    Peers(Box<BTreeMap<ServerId, ServerLine>>),
     /// Something worth seeing. Drivers log it through `tracing`; it asks for nothing.
     Event(Event),
     /// This replica cannot go on: its disk failed under it. The driver stops feeding it, waits,

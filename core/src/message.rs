@@ -6,6 +6,7 @@
 //! incarnation and its own sequence number; a duplicate is ignored, a gap breaks the link
 //! (zab.md section 15). [`Message`]s map one to one to ZooKeeper's quorum packets.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -123,6 +124,10 @@ pub struct Notification {
     pub round: u64,
     /// The version of the sender's configuration.
     pub config_version: u64,
+    /// What it says, if a reconfig made it.
+    pub members: String,
+    /// What is to follow it, if that was announced.
+    pub next_members: String,
     /// The basic election only: this asks for an answer.
     pub query: bool,
 }
@@ -134,10 +139,8 @@ pub enum Message {
     LearnerInfo {
         /// The highest epoch that it has promised.
         accepted_epoch: Epoch,
-        /// The version of its configuration.
+        /// The version of its configuration, as it has applied it.
         config_version: u64,
-        /// It wants to observe, not to follow.
-        observer: bool,
     },
     /// LEADERINFO: the new epoch.
     LeaderInfo {

@@ -190,6 +190,10 @@ mod planted {
         M82 "D13"
         /// Members are taken before their reconfig is committed.
         M83 "D13"
+        /// While the voters change, a leader counts the old ones only.
+        M84 "D14"
+        /// A leader that has no vote any more goes on.
+        M85 "D14"
         /// A snapshot is labelled with a multi that it has not.
         M86 "E01"
         /// A snapshot is labelled with a session's begin or end that it has not.
@@ -266,6 +270,16 @@ mod planted {
         M127 "G10"
         /// Requests overtake each other.
         M128 "G10"
+        /// Announced voters count alone.
+        M130 "D14"
+        /// Announced voters count only when the announcement is applied.
+        M131 "D14"
+        /// Elections count the old voters only.
+        M132 "D14"
+        /// Announced voters of whom a server hears count alone.
+        M133 "D14"
+        /// Voters are announced that are not there.
+        M134 "D14"
         /// A server that lost the end of its log is compared by its new epoch.
         Z01 "own"
         /// A voter without weight keeps torn servers from counting each other.

@@ -104,6 +104,70 @@ impl Ensemble {
     }
 }
 
+/// The ensembles that a server counts: while the voters change, a quorum is one of the old ones and one of
+/// the new ones (zab.md section 13).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ensembles {
+    /// The one that rules.
+    pub present: Ensemble,
+    /// The one that is to follow it, if there is one.
+    pub next: Option<Ensemble>,
+}
+
+impl From<Ensemble> for Ensembles {
+    fn from(present: Ensemble) -> Self {
+        Self { present, next: None }
+    }
+}
+
+impl Ensembles {
+    /// The one, or both.
+    pub fn iter(&self) -> impl Iterator<Item = &Ensemble> {
+        core::iter::once(&self.present).chain(&self.next)
+    }
+
+    /// Whether `server` is a member of one.
+    #[must_use]
+    pub fn is_member(&self, server: ServerId) -> bool {
+        self.iter().any(|ensemble| ensemble.members.contains_key(&server))
+    }
+
+    /// Whether `server` has a vote in one.
+    #[must_use]
+    pub fn is_voter(&self, server: ServerId) -> bool {
+        self.iter().any(|ensemble| ensemble.is_voter(server))
+    }
+
+    /// Whether `server` may lead one.
+    #[must_use]
+    pub fn may_lead(&self, server: ServerId) -> bool {
+        self.iter().any(|ensemble| ensemble.may_lead(server))
+    }
+
+    /// All voters of both, in ascending order.
+    pub fn voters(&self) -> impl Iterator<Item = ServerId> + use<> {
+        self.iter().flat_map(Ensemble::voters).collect::<BTreeSet<_>>().into_iter()
+    }
+
+    /// Whether `servers` contain a quorum of each.
+    #[must_use]
+    pub fn is_quorum(&self, servers: &BTreeSet<ServerId>) -> bool {
+        self.is_quorum_of(|id| servers.contains(&id))
+    }
+
+    /// Whether `servers` contain a quorum of one of them.
+    #[must_use]
+    pub fn is_quorum_of_one(&self, servers: &BTreeSet<ServerId>) -> bool {
+        self.iter().any(|ensemble| ensemble.is_quorum(servers))
+    }
+
+    /// Whether the voters that `has` accepts are a quorum of each.
+    #[must_use]
+    pub fn is_quorum_of(&self, has: impl Fn(ServerId) -> bool) -> bool {
+        self.iter().all(|ensemble| ensemble.is_quorum_of(&has))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use alloc::vec::Vec;
@@ -214,6 +278,15 @@ mod tests {
         fn all_voters_are_a_quorum_if_anybody_may_lead(ensemble in any_ensemble()) {
             let electable = ensemble.voters().any(|id| ensemble.may_lead(id));
             prop_assert_eq!(ensemble.is_quorum(&ensemble.voters().collect()), electable);
+        }
+
+        #[test]
+        fn a_quorum_of_both_is_one_of_each(one in any_ensemble(), two in any_ensemble(), set in any_set()) {
+            let (is_one, is_two) = (one.is_quorum(&set), two.is_quorum(&set));
+            let both = Ensembles { present: one, next: Some(two) };
+            prop_assert_eq!(both.is_quorum(&set), is_one && is_two);
+            prop_assert_eq!(both.is_quorum_of_one(&set), is_one || is_two);
+            prop_assert!(both.voters().all(|id| both.is_voter(id)));
         }
 
         #[test]

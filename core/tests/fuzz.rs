@@ -179,8 +179,8 @@ fn write_bytes() -> impl Strategy<Value = Bytes> {
 fn message() -> impl Strategy<Value = Message> {
     let epochs = || prop_oneof![3 => Just(Epoch(1)), 1 => epoch()];
     let learners = prop_oneof![
-        (epoch(), 0..2_u64, any::<bool>()).prop_map(|(accepted_epoch, config_version, observer)| {
-            Message::LearnerInfo { accepted_epoch, config_version, observer }
+        (epoch(), 0..2_u64).prop_map(|(accepted_epoch, config_version)| {
+            Message::LearnerInfo { accepted_epoch, config_version }
         }),
         (epochs(), proptest::option::of(epoch()), position(), vec(position(), 0..4), standing()).prop_map(
             |(epoch, current_epoch, last, ends, standing)| Message::AckEpoch {
@@ -269,6 +269,8 @@ fn notification() -> impl Strategy<Value = Notification> {
             vote,
             round,
             config_version,
+            members: String::new(),
+            next_members: String::new(),
             query,
         })
         .boxed()

@@ -233,7 +233,7 @@ impl Model {
                     node.stat.aversion = version;
                 }
                 Change::Check { .. } | Change::Error(_) => {}
-                Change::Multi(_) | Change::Reconfig { .. } => unreachable!(),
+                Change::Multi(_) | Change::Reconfig { .. } | Change::NextMembers { .. } => unreachable!(),
             }
         }
     }

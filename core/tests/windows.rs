@@ -5,7 +5,7 @@ mod common;
 use common::bench::{Bench, zxid};
 use zabrus_core::event::Event;
 use zabrus_core::message::Message;
-use zabrus_core::quorum::Ensemble;
+use zabrus_core::quorum::{Ensemble, MemberKind};
 use zabrus_core::storage::Standing;
 use zabrus_core::{Epoch, Position, ServerId, Zxid};
 
@@ -15,6 +15,9 @@ const WINDOW_BYTES: usize = 400;
 /// A leader with 40 transactions, which keeps no more than that, and server 1 that has none of them.
 fn leader_and_a_learner_far_behind(observer: bool) -> Bench {
     let mut bench = Bench::new(3, Ensemble::plain(3, 0), |config| {
+        if observer {
+            config.ensemble.members.entry(ServerId(1)).and_modify(|one| one.kind = MemberKind::Observer);
+        }
         config.chunk_bytes = WINDOW_BYTES / 4;
         config.sync_window = 40;
     });
@@ -22,7 +25,7 @@ fn leader_and_a_learner_far_behind(observer: bool) -> Bench {
     write(&mut bench, 1..=40);
     bench.open(1);
     let (accepted_epoch, config_version) = (Epoch(0), 0);
-    bench.say(1, Message::LearnerInfo { accepted_epoch, config_version, observer });
+    bench.say(1, Message::LearnerInfo { accepted_epoch, config_version });
     bench.heard(1);
     bench.promise(1, (!observer).then_some(0), &[Position::EMPTY], Standing::Sound);
     bench

@@ -320,7 +320,12 @@ impl Node {
                 }
                 Some(Output::ClientPause { client }) => self.clients.pause(client, true),
                 Some(Output::ClientResume { client }) => self.clients.pause(client, false),
-                Some(Output::Members(members)) => self.reconfigure(*members, now.monotonic),
+                Some(Output::Members(members)) => self.reconfigure(*members),
+                Some(Output::Peers(lines)) => {
+                    if let Err(error) = self.peers.reconfigure(&lines, now.monotonic) {
+                        tracing::error!(%error, "not all servers can be connected: start this one again");
+                    }
+                }
                 Some(Output::Event(event)) => events::log(&event),
                 Some(Output::Halt { reason }) => self.rest(&reason),
             }
@@ -329,7 +334,7 @@ impl Node {
     }
 
     /// The members are others from now on.
-    fn reconfigure(&mut self, members: Membership, now: Instant) {
+    fn reconfigure(&mut self, members: Membership) {
         let (own, old) = (self.settings.core.id, &self.settings);
         let (lines, version) = (members.servers.len(), members.ensemble.version);
         tracing::info!("the ensemble has {lines} servers from reconfig {version:x} on:\n{}", members.lines());
@@ -338,7 +343,9 @@ impl Node {
         };
         let place = places(&members.servers);
         if place.is_none() {
-            tracing::warn!("this server, {own}, is no member any more, and serves nobody: stop it");
+            tracing::warn!(
+                "this server, {own}, is no member any more: it has no vote until it is one again, or is stopped"
+            );
         } else if place != places(&old.servers) {
             tracing::warn!("this server, {own}, listens at its new addresses when it is started again");
         }
@@ -350,9 +357,6 @@ impl Node {
         settings.core.service.ensemble_text = members.text();
         settings.core.ensemble = members.ensemble;
         settings.servers = members.servers;
-        if let Err(error) = self.peers.reconfigure(&settings, now) {
-            tracing::error!(%error, "not all servers can be connected: start this one again");
-        }
         self.settings = Arc::new(settings);
     }
 

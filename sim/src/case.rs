@@ -52,15 +52,15 @@ impl Case {
     /// If the text is none, or no server can work with its settings: what is wrong, and where.
     pub fn parse(text: &str) -> Result<Self, String> {
         let case: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let mut servers = case.settings.ensemble.members.keys().peekable();
-        servers.peek().ok_or("settings.ensemble: there is no server")?;
+        let mut servers = case.settings.servers();
+        case.settings.ensemble.members.first_key_value().ok_or("settings.ensemble: there is no server")?;
         servers.try_for_each(|server| {
-            let config = case.settings.config(*server, true);
+            let config = case.settings.config(server, true);
             config.validate().map_err(|error| format!("settings: {error}"))
         })?;
         let steps = case.incidents.iter().flat_map(|incident| &incident.steps);
         let faults = steps.map(|step| &step.fault).chain(&case.cures);
-        let is_server = |id: &ServerId| case.settings.ensemble.members.contains_key(id);
+        let is_server = |id: &ServerId| case.settings.servers().any(|server| server == *id);
         match faults.flat_map(Fault::harmed).find(|id| !is_server(id)) {
             Some(stranger) => Err(format!("a fault concerns server {stranger}, but there is no such server")),
             None => Ok(case),
@@ -78,6 +78,8 @@ impl Case {
     pub fn without(&self, server: ServerId) -> Self {
         let mut case = self.clone();
         case.settings.ensemble.members.remove(&server);
+        case.settings.joiners.remove(&server);
+        case.settings.load.voters.retain(|id| *id != server.0);
         for incident in &mut case.incidents {
             incident.steps = incident.steps.iter().filter_map(|step| step.without(server)).collect();
         }

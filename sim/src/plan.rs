@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use zabrus_core::config::ElectionAlgorithm;
+use zabrus_core::quorum::Ensemble;
 use zabrus_core::{Duration, Instant, ServerId};
 
 use crate::case::{Case, Incident, TimedFault};
@@ -32,6 +33,8 @@ pub struct Observation {
     pub now: Instant,
     /// A server that leads, the one of the highest epoch if there are several.
     pub leader: Option<ServerId>,
+    /// The ensembles that count, or will when a change of them comes through.
+    pub ensembles: Vec<Ensemble>,
     /// All servers.
     pub servers: BTreeMap<ServerId, ServerObservation>,
 }
@@ -77,7 +80,7 @@ impl Plan {
         let mut plan = Self {
             random,
             settings: settings.clone(),
-            budget: Budget::new(settings.ensemble.clone(), settings.liveness_expected),
+            budget: Budget::new(settings.liveness_expected),
             next_fault: Instant::NEVER,
             next_election: Instant::NEVER,
             waiting: None,
@@ -88,10 +91,10 @@ impl Plan {
             refused: BTreeSet::new(),
         };
         if !settings.start_all {
-            for server in settings.ensemble.members.keys() {
+            for server in settings.servers() {
                 plan.incident(None);
                 let at = Instant::default() + plan.ticks_percent(0, 500);
-                plan.later(at, vec![Fault::Start(*server)]);
+                plan.later(at, vec![Fault::Start(server)]);
             }
         }
         if plan.total_weight() > 0 {
@@ -177,7 +180,7 @@ impl Plan {
         }
         (self.next_fault, self.next_election) = (Instant::NEVER, Instant::NEVER);
         self.later.clear();
-        let servers: Vec<ServerId> = self.settings.ensemble.members.keys().copied().collect();
+        let servers: Vec<ServerId> = self.settings.servers().collect();
         let mut faults = vec![Fault::Heal];
         for server in &servers {
             faults.push(Fault::Disk { server: *server, fault: DiskFault::Repair });

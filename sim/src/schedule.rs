@@ -77,6 +77,8 @@ pub enum Event {
         /// Which connection.
         connection: ConnectionId,
     },
+    /// The operator looks after the servers.
+    Operator,
     /// A client's next moment.
     Client {
         /// Its number.

@@ -34,6 +34,8 @@ pub struct Server {
     pub(crate) orphan: Option<OperationId>,
     /// Processes in a row that ended by themselves soon after their start.
     pub(crate) quick_halts: u32,
+    /// It was removed and switched off, until this moment.
+    pub(crate) retired_until: Option<Instant>,
 }
 
 /// A running process.
@@ -70,6 +72,7 @@ impl Server {
             why_down: None,
             orphan: None,
             quick_halts: 0,
+            retired_until: None,
         }
     }
 

@@ -3,6 +3,8 @@
 //! Ranges are pairs of a smallest and a largest value, both possible. Rates are integers per
 //! mille.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use zabrus_core::config::{Config, ElectionAlgorithm, ServiceSettings};
 use zabrus_core::membership::{Membership, parse_line};
@@ -18,6 +20,8 @@ use crate::fault::FaultKind;
 pub struct Settings {
     /// The servers.
     pub ensemble: Ensemble,
+    /// Servers that are no members at first: each was told of the members and of itself.
+    pub joiners: BTreeSet<ServerId>,
     /// How they elect.
     pub election: ElectionAlgorithm,
     /// [`Config::tick_time`].
@@ -103,6 +107,8 @@ pub struct ServiceChoices {
     pub read_only_mode: bool,
     /// [`ServiceSettings::reconfig_enabled`], for everybody.
     pub reconfig: bool,
+    /// [`ServiceSettings::standalone_enabled`], if there are several voters at first.
+    pub standalone: bool,
 }
 
 impl Default for ServiceChoices {
@@ -118,6 +124,7 @@ impl Default for ServiceChoices {
             upgrade_local_sessions: false,
             read_only_mode: false,
             reconfig: false,
+            standalone: true,
         }
     }
 }
@@ -265,6 +272,10 @@ pub struct LoadSettings {
     pub quotas: bool,
     /// Observers that clients take out of the ensemble and put back, while there are faults.
     pub movable: Vec<u64>,
+    /// Servers to which clients give votes, and from which they take them, while there are faults.
+    pub voters: Vec<u64>,
+    /// Writes that change the ensemble, if that may change.
+    pub reconfig_per_mille: u32,
     /// Times to live.
     pub ttl_millis: (u64, u64),
     /// The recipe that further clients play.
@@ -285,6 +296,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             ensemble: Ensemble::plain(3, 0),
+            joiners: BTreeSet::new(),
             election: ElectionAlgorithm::Fast,
             tick_time: Duration::from_millis(2_000),
             init_limit: 10,
@@ -377,6 +389,8 @@ impl Default for LoadSettings {
             acl_percent: 5,
             quotas: false,
             movable: Vec::new(),
+            voters: Vec::new(),
+            reconfig_per_mille: 30,
             ttl_millis: (1_000, 5_000),
             recipe: None,
             players: 3,
@@ -389,14 +403,26 @@ impl Default for LoadSettings {
 }
 
 impl Settings {
+    /// All servers of the world, in ascending order.
+    pub fn servers(&self) -> impl Iterator<Item = ServerId> + use<> {
+        let members: BTreeSet<ServerId> = self.ensemble.members.keys().copied().collect();
+        (&members | &self.joiners).into_iter()
+    }
+
     /// What the server `id` is told at its start. Its disk is new, or was never taken away from
     /// it, if `empty_is_expected`.
     #[must_use]
     pub fn config(&self, id: ServerId, empty_is_expected: bool) -> Config {
         let mut service = self.service.settings(self.tick_time);
+        let mut ensemble = self.ensemble.clone();
+        if self.joiners.contains(&id) {
+            // With groups it does not know its own.
+            let kind = if ensemble.hierarchical { MemberKind::Observer } else { MemberKind::Participant };
+            ensemble.members.entry(id).or_insert(Member { kind, group: 0, weight: 1 });
+        }
         if self.service.reconfig {
-            service.ensemble_text = self.members();
-            service.standalone_enabled = self.ensemble.voters().count() > 1;
+            service.ensemble_text = members(&ensemble);
+            service.standalone_enabled = self.service.standalone && self.ensemble.voters().count() > 1;
         }
         Config {
             election: self.election,
@@ -413,20 +439,20 @@ impl Settings {
             link_checks: self.link_checks,
             service,
             empty_is_expected,
-            ..Config::new(id, self.ensemble.clone())
+            ..Config::new(id, ensemble)
         }
     }
+}
 
-    /// What `/zookeeper/config` says at first.
-    fn members(&self) -> String {
-        let line = |(id, member): (&ServerId, &Member)| {
-            let line = member_line(id.0, member.kind == MemberKind::Observer);
-            let (_, place) = line.split_once('=').expect("a line");
-            (*id, parse_line(place).expect("a line"))
-        };
-        let servers = self.ensemble.members.iter().map(line).collect();
-        Membership { ensemble: self.ensemble.clone(), servers }.text()
-    }
+/// What `/zookeeper/config` says at first.
+fn members(ensemble: &Ensemble) -> String {
+    let line = |(id, member): (&ServerId, &Member)| {
+        let line = member_line(id.0, member.kind == MemberKind::Observer);
+        let (_, place) = line.split_once('=').expect("a line");
+        (*id, parse_line(place).expect("a line"))
+    };
+    let servers = ensemble.members.iter().map(line).collect();
+    Membership { ensemble: ensemble.clone(), servers }.text()
 }
 
 /// Where server `id` is: somewhere of its own.

@@ -130,7 +130,7 @@ impl<P: FnMut(&Case) -> RunReport, G: FnMut(&Case, u64) -> bool> Shrinker<P, G> 
     }
 
     fn fewer_servers(&mut self) -> Result<(), Over> {
-        let servers: Vec<ServerId> = self.case.settings.ensemble.members.keys().copied().collect();
+        let servers: Vec<ServerId> = self.case.settings.servers().collect();
         for server in servers.into_iter().rev() {
             self.attempt(self.case.without(server))?;
         }
@@ -163,6 +163,8 @@ const SIMPLER: &[fn(&mut Settings)] = &[
     |settings| settings.load.acl_percent = 0,
     |settings| settings.load.quotas = false,
     |settings| settings.load.movable.clear(),
+    |settings| settings.load.voters.clear(),
+    |settings| settings.service.standalone = true,
     |settings| settings.service.reconfig = false,
     |settings| settings.load.trouble_per_mille = 0,
     |settings| settings.load.odd_per_mille = 0,

@@ -1,6 +1,8 @@
 //! Swarm testing: each seed draws its own world. A world in which some kinds of faults never
 //! happen reaches states that one with all of them does not.
 
+use std::collections::BTreeSet;
+
 use zabrus_core::config::ElectionAlgorithm;
 use zabrus_core::quorum::{Ensemble, Member, MemberKind};
 use zabrus_core::{Duration, ServerId};
@@ -60,8 +62,30 @@ pub fn draw(seed: u64) -> Settings {
         settle: (tick_time.times(u64::from(3 * init_limit)) + Duration::from_seconds(15)).times(2),
         liveness_expected,
         ensemble,
+        joiners: BTreeSet::new(),
     };
-    without_a_leader(movable(settings, seed), seed)
+    without_a_leader(voters(movable(settings, seed), seed), seed)
+}
+
+/// In some worlds servers become voters and cease to be that. A stream of its own leaves all other draws alone.
+fn voters(mut settings: Settings, seed: u64) -> Settings {
+    let mut random = Random::stream(seed, "voters");
+    if !random.chance(250) {
+        return settings;
+    }
+    let last = settings.ensemble.members.keys().next_back().map_or(0, |last| last.0);
+    let joiners = random.range(1..=3).min(7_u64.saturating_sub(settings.ensemble.members.len() as u64));
+    settings.joiners = (last + 1..=last + joiners).map(ServerId).collect();
+    settings.service.reconfig = true;
+    settings.service.standalone = random.chance(500);
+    if settings.liveness_expected {
+        // Few voters may be left of many, a damaged one among them; or one is announced that has just forgotten
+        // everything. Then nobody can go on, in any protocol.
+        settings.faults.retain(|rate| !rate.kind.damages());
+    }
+    settings.load.voters = settings.servers().map(|id| id.0).collect();
+    settings.load.reconfig_per_mille = *random.pick(&[30, 30, 100, 300]);
+    settings
 }
 
 /// In some worlds observers come and go. A stream of its own leaves all other draws alone.
@@ -255,8 +279,6 @@ fn without_a_leader(mut settings: Settings, seed: u64) -> Settings {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     const SEEDS: u64 = 1_000;
@@ -332,6 +354,16 @@ mod tests {
             count(|settings| settings.load.read_only_percent > 0 && !settings.service.read_only_mode) > 5
         );
         assert_eq!(count(|settings| settings.service.local_sessions && settings.load.recipe.is_some()), 0);
+    }
+
+    #[test]
+    fn in_some_worlds_voters_come_and_go() {
+        let change = |settings: &Settings| !settings.load.voters.is_empty();
+        assert!((200..300).contains(&count(change)));
+        assert!(count(|settings| change(settings) && settings.joiners.len() == 3) > 40);
+        assert!(count(|settings| change(settings) && !settings.service.standalone) > 80);
+        assert_eq!(count(|settings| !change(settings) && !settings.joiners.is_empty()), 0);
+        assert_eq!(count(|settings| settings.servers().count() > 7), 0);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod faults;
 mod fork;
+mod operator;
 mod play;
 mod process;
 
@@ -42,6 +43,10 @@ pub struct World {
     events: u64,
     /// For the moments of restarts.
     random: Random,
+    /// For what an operator does with servers that are no members any more.
+    operator: Random,
+    /// It still does that.
+    operates: bool,
 }
 
 impl World {
@@ -51,7 +56,7 @@ impl World {
     /// If no server can work with the settings.
     #[must_use]
     pub fn new(settings: Settings, seed: u64) -> Self {
-        let ids: Vec<ServerId> = settings.ensemble.members.keys().copied().collect();
+        let ids: Vec<ServerId> = settings.servers().collect();
         for id in &ids {
             settings.config(*id, true).validate().expect("settings with which a server can work");
         }
@@ -68,10 +73,15 @@ impl World {
             trace: Trace::default(),
             events: 0,
             random: Random::stream(seed, "world"),
+            operator: Random::stream(seed, "operator"),
+            operates: true,
             ids,
             servers,
             settings,
         };
+        if !world.settings.load.voters.is_empty() {
+            world.schedule.push(world.now + world.settings.tick_time, Event::Operator);
+        }
         if world.settings.start_all {
             for server in 0..world.ids.len() as Index {
                 world.schedule.push(world.now, Event::Restart { server, boot: 0 });
@@ -290,6 +300,7 @@ impl World {
                 let peer = self.ids[usize::from(peer)];
                 self.feed(at, Input::Disconnected { peer, connection })
             }
+            Event::Operator => self.operate(),
             Event::Client { client } => {
                 let acts = self.clients.moment(*now, client, &self.up, schedule);
                 self.told(&acts)

@@ -2,6 +2,7 @@
 //! what it tells the others.
 
 use alloc::collections::{BTreeSet, VecDeque};
+use alloc::string::String;
 
 use super::{Candidacy, ElectionOutput};
 use crate::config::Config;
@@ -9,12 +10,18 @@ use crate::event::Event;
 use crate::identity::ServerId;
 use crate::message::{Notification, SenderState, Vote};
 use crate::mutated;
-use crate::quorum::Ensemble;
+use crate::quorum::{Ensemble, Ensembles};
 
 /// What this server stands for in an election.
 pub(super) struct Ballot {
     pub(super) id: ServerId,
-    pub(super) ensemble: Ensemble,
+    pub(super) ensembles: Ensembles,
+    /// Others count these too: this server votes for them, and lets itself be counted.
+    pub(super) rumour: Option<Ensemble>,
+    /// What the present members and the next ones are, once a reconfig made them.
+    pub(super) texts: (String, String),
+    /// Who ever was connected.
+    pub(super) connected: BTreeSet<ServerId>,
     /// `None` while this server takes no part: before its first look, and between two roles.
     pub(super) state: Option<SenderState>,
     pub(super) round: u64,
@@ -80,7 +87,10 @@ impl Ballot {
     pub(super) fn new(config: &Config) -> Self {
         Self {
             id: config.id,
-            ensemble: config.ensemble.clone(),
+            ensembles: config.ensemble.clone().into(),
+            rumour: None,
+            texts: Default::default(),
+            connected: BTreeSet::new(),
             state: None,
             round: 0,
             highest_round: 0,
@@ -97,7 +107,7 @@ impl Ballot {
         self.state = Some(SenderState::Looking);
         self.counted = self.is_voter() && (candidacy.may_vote || mutated!(M64));
         // A voter of weight 0 votes, but proposes nobody of its own (zab.md section 12).
-        let stands = self.counted && candidacy.stands && self.ensemble.may_lead(self.id);
+        let stands = self.counted && candidacy.stands && self.ensembles.may_lead(self.id);
         self.own = stands.then_some(Vote {
             peer_epoch: candidacy.current_epoch,
             zxid: candidacy.last_zxid,
@@ -141,11 +151,26 @@ impl Ballot {
     /// Whether this server may become the leader of a decision: blank servers and observers never
     /// lead, whatever others say about them (E4, E5).
     pub(super) fn may_take(&self, leader: ServerId) -> bool {
-        if leader == self.id { self.own.is_some() } else { self.ensemble.may_lead(leader) }
+        if leader == self.id { self.own.is_some() } else { self.may_lead(leader) }
     }
 
     pub(super) fn is_voter(&self) -> bool {
-        self.ensemble.is_voter(self.id)
+        self.has_vote(self.id)
+    }
+
+    /// Whether `peer` is told of this server's votes: a voter, or a stranger, who may know later members.
+    pub(super) fn is_asked(&self, peer: ServerId) -> bool {
+        self.has_vote(peer) || !self.ensembles.is_member(peer)
+    }
+
+    /// Whether `server` may lead somebody's ensemble.
+    pub(super) fn may_lead(&self, server: ServerId) -> bool {
+        self.ensembles.iter().chain(&self.rumour).any(|ensemble| ensemble.may_lead(server))
+    }
+
+    /// Whether `server` has a vote in somebody's ensemble.
+    pub(super) fn has_vote(&self, server: ServerId) -> bool {
+        self.ensembles.iter().chain(&self.rumour).any(|ensemble| ensemble.is_voter(server))
     }
 
     pub(super) fn is_looking(&self) -> bool {
@@ -158,7 +183,9 @@ impl Ballot {
             state: self.state.unwrap_or(SenderState::Looking),
             vote: self.vote.filter(|_| self.counted),
             round,
-            config_version: self.ensemble.version,
+            config_version: self.ensembles.present.version,
+            members: self.texts.0.clone(),
+            next_members: self.texts.1.clone(),
             query,
         }
     }
@@ -168,7 +195,10 @@ impl Ballot {
     }
 
     pub(super) fn send_to_voters(&mut self, notification: &Notification) {
-        let sends = self.ensemble.voters().filter(|to| *to != self.id);
+        let strangers = self.connected.iter().copied().filter(|peer| !self.ensembles.is_member(*peer));
+        let rumoured = self.rumour.iter().flat_map(Ensemble::voters);
+        let asked: BTreeSet<ServerId> = self.ensembles.voters().chain(rumoured).chain(strangers).collect();
+        let sends = asked.into_iter().filter(|to| *to != self.id);
         self.outputs.extend(sends.map(|to| ElectionOutput::Send(to, notification.clone())));
     }
 }

@@ -63,10 +63,7 @@ impl Basic {
             if ballot.state.is_some() {
                 ballot.send(from, ballot.notification(message.round, false));
             }
-        } else if ballot.is_looking()
-            && self.asking
-            && message.round == ballot.round
-            && ballot.ensemble.is_voter(from)
+        } else if ballot.is_looking() && self.asking && message.round == ballot.round && ballot.has_vote(from)
         {
             self.answered(now, ballot, from, message);
         }
@@ -75,7 +72,7 @@ impl Basic {
     fn answered(&mut self, now: Instant, ballot: &mut Ballot, from: ServerId, answer: Notification) {
         let vote = answer.vote.filter(|vote| ballot.may_take(vote.leader));
         self.answers.insert(from, (answer.state, vote));
-        if ballot.ensemble.voters().all(|id| self.answers.contains_key(&id)) {
+        if ballot.ensembles.voters().all(|id| self.answers.contains_key(&id)) {
             self.count(now, ballot);
         }
     }
@@ -89,7 +86,11 @@ impl Basic {
         for (candidate, (state, vote)) in &self.answers {
             let Some(vote) = vote.filter(|vote| vote.leader == *candidate) else { continue };
             let supporters = self.supporters(*candidate);
-            if ballot.ensemble.is_quorum(&supporters) {
+            // As in the fast election: one that leads already has its quorum.
+            let leads = *state == SenderState::Leading;
+            if ballot.ensembles.is_quorum(&supporters)
+                || leads && ballot.ensembles.is_quorum_of_one(&supporters)
+            {
                 return ballot.decide(Decision {
                     leader: *candidate,
                     vote: Some(vote),
@@ -115,7 +116,7 @@ impl Basic {
 
     /// A peer is back: the query may have been lost, or the next one can come earlier.
     pub(super) fn connected(&mut self, now: Instant, ballot: &mut Ballot, peer: ServerId) {
-        if !ballot.is_looking() || !ballot.ensemble.is_voter(peer) {
+        if !ballot.is_looking() || !ballot.is_asked(peer) {
             return;
         }
         if self.asking {

@@ -90,12 +90,12 @@ impl Fast {
 
     /// Zab.md section 1.6, "Sender LOOKING", and the answers of section 1.7.
     fn handle_looking(&mut self, now: Instant, ballot: &mut Ballot, from: ServerId, message: Notification) {
-        if !ballot.ensemble.is_voter(from) {
+        if !ballot.has_vote(from) {
             return Self::answer(ballot, from);
         }
         // It no longer claims to follow or lead, and counts only with what it says now.
         self.heard.remove(&from);
-        let vote = message.vote.filter(|vote| ballot.ensemble.may_lead(vote.leader));
+        let vote = message.vote.filter(|vote| ballot.may_lead(vote.leader));
         // Answering an inferior vote of the same round too repairs the loss of a better one
         // without waiting for this server's own resend.
         if message.round < ballot.round || (message.round == ballot.round && vote < ballot.vote) {
@@ -110,8 +110,11 @@ impl Fast {
             let mine = if mutated!(M62) { ballot.vote } else { ballot.own };
             ballot.propose(message.round, better(Some(vote), mine));
             self.announce(now, ballot);
-        } else if message.round == ballot.round && ballot.vote.is_none_or(|mine| beats(vote, mine)) {
-            ballot.propose(message.round, Some(vote));
+        } else if (message.round == ballot.round && ballot.vote.is_some_and(|mine| beats(vote, mine)))
+            // Who proposes nobody of its own is heard by nobody either, and takes what comes.
+            || ballot.vote.is_none()
+        {
+            ballot.propose(ballot.round, Some(vote));
             self.announce(now, ballot);
         }
         self.heard.insert(from, Heard { state: message.state, vote, round: message.round });
@@ -120,7 +123,7 @@ impl Fast {
 
     /// Zab.md section 1.6, "Sender FOLLOWING or LEADING".
     fn handle_settled(&mut self, now: Instant, ballot: &mut Ballot, from: ServerId, message: Notification) {
-        if message.state == SenderState::Observing || !ballot.ensemble.is_voter(from) {
+        if message.state == SenderState::Observing || !ballot.has_vote(from) {
             return;
         }
         self.heard.remove(&from);
@@ -130,7 +133,9 @@ impl Fast {
             let votes = [Votes::Round, Votes::Settled];
             for votes in votes.into_iter().filter(|votes| votes.contain(&heard, ballot.round)) {
                 let supporters = self.supporters(votes, ballot.round, |other| agree(&heard, other));
-                if ballot.ensemble.is_quorum(&supporters) && self.leader_ok(votes, ballot, &heard) {
+                // One that leads already has its quorum, by its own account; it may not count what this
+                // server's log announces, or no longer (zab.md section 13).
+                if ballot.ensembles.is_quorum_of_one(&supporters) && self.leader_ok(votes, ballot, &heard) {
                     // The round may move backwards here: this server joins those that decided.
                     return self.decide(ballot, heard, supporters, true);
                 }
@@ -168,9 +173,9 @@ impl Fast {
     /// and it is skipped when every voter agrees: nobody is left to send a better vote.
     fn weigh(&mut self, now: Instant, ballot: &mut Ballot) {
         let supporters = self.supporters(Votes::Round, ballot.round, |heard| ballot.vote == Some(heard.vote));
-        if !ballot.ensemble.is_quorum(&supporters) {
+        if !ballot.ensembles.is_quorum(&supporters) {
             self.decide_at = None;
-        } else if ballot.ensemble.voters().all(|id| supporters.contains(&id)) || mutated!(M53) {
+        } else if ballot.ensembles.voters().all(|id| supporters.contains(&id)) || mutated!(M53) {
             self.conclude(ballot);
         } else {
             self.decide_at.get_or_insert(now + self.finalize_wait);
@@ -227,7 +232,7 @@ impl Fast {
     /// The last notification to `peer` may be lost with its old connection (zab.md section 2). A
     /// settled server needs no repair: who looks asks again.
     pub(super) fn connected(&mut self, ballot: &mut Ballot, peer: ServerId) {
-        if ballot.is_looking() && ballot.ensemble.is_voter(peer) {
+        if ballot.is_looking() && ballot.is_asked(peer) {
             ballot.send(peer, ballot.notification(ballot.round, false));
         }
     }

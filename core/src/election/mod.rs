@@ -10,6 +10,7 @@ mod fast;
 mod tests;
 
 use alloc::collections::BTreeSet;
+use alloc::string::String;
 
 use self::ballot::{Ballot, Decision};
 use self::basic::Basic;
@@ -19,7 +20,7 @@ use crate::event::Event;
 use crate::identity::{Epoch, ServerId, Zxid};
 use crate::message::{Notification, SenderState, Vote};
 use crate::mutated;
-use crate::quorum::Ensemble;
+use crate::quorum::{Ensemble, Ensembles};
 use crate::time::Instant;
 
 /// What a server may put into its own vote: from its durable state alone (E2, R7).
@@ -108,9 +109,20 @@ impl Election {
         }
     }
 
-    /// The members are others from now on.
-    pub fn reconfigure(&mut self, ensemble: &Ensemble) {
-        self.ballot.ensemble = ensemble.clone();
+    /// The members are others from now on: those to count, those of whom this server may let itself be
+    /// counted, and what servers are told that have heard of neither.
+    pub fn reconfigure(
+        &mut self,
+        ensembles: &Ensembles,
+        rumour: Option<&Ensemble>,
+        texts: &(String, String),
+    ) {
+        self.ballot.ensembles = ensembles.clone();
+        if mutated!(M132) {
+            self.ballot.ensembles.next = None;
+        }
+        self.ballot.rumour = rumour.cloned();
+        self.ballot.texts = texts.clone();
     }
 
     /// The role has ended, and [`Election::look`] comes later: until then this server claims
@@ -133,6 +145,7 @@ impl Election {
 
     /// A connection to a peer is up: the last notification for it may have been lost.
     pub fn connected(&mut self, now: Instant, peer: ServerId) {
+        self.ballot.connected.insert(peer);
         match &mut self.algorithm {
             Algorithm::Fast(fast) => fast.connected(&mut self.ballot, peer),
             Algorithm::Basic(basic) => basic.connected(now, &mut self.ballot, peer),

@@ -16,6 +16,9 @@ use crate::quorum::{Ensemble, Member, MemberKind};
 /// The node that says who belongs to the ensemble.
 pub const CONFIG_PATH: &str = "/zookeeper/config";
 
+/// What transactions call the members that are to follow. There is no such node.
+pub const NEXT_PATH: &str = "/zookeeper/config/next";
+
 /// The members, where they are, and since which transaction: `version` of the ensemble is its zxid, 0 for
 /// what operators wrote at the first start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +102,12 @@ impl Membership {
             Some(id) => Err(format!("server {id} is in no group")),
             None => Ok(()),
         }
+    }
+
+    /// What a transaction or another server says of the members, if it is readable.
+    #[must_use]
+    pub fn from_bytes(data: &[u8]) -> Option<Self> {
+        core::str::from_utf8(data).ok().and_then(|text| Self::parse(text).ok())
     }
 
     /// The lines without the version, as files have them.

@@ -14,6 +14,7 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -24,7 +25,7 @@ use self::outstanding::Outstanding;
 use self::quotas::{Charge, QuotaRecord};
 use self::record::Record;
 use crate::config::ServiceSettings;
-use crate::identity::{Bytes, Zxid};
+use crate::identity::{Bytes, ServerId, Zxid};
 use crate::mutated;
 use crate::state::State;
 use crate::wire::{Change, ErrorCode, Id, OpCode, Origin, SessionId, Transaction, Write};
@@ -64,8 +65,10 @@ pub struct Preparer {
     quotas: Outstanding<Arc<str>, Option<QuotaRecord>>,
     /// The digest of the state when everything in flight is applied, if anything is.
     digest: Option<u64>,
-    /// The reconfig that is in flight; there is one at most.
+    /// The step of a reconfig that is in flight; there is one at most.
     reconfig: Option<Zxid>,
+    /// This server and the learners that have what it has: a quorum of new voters must be among them.
+    pub in_sync: BTreeSet<ServerId>,
 }
 
 impl Preparer {
@@ -73,7 +76,7 @@ impl Preparer {
     #[must_use]
     pub fn new(settings: ServiceSettings) -> Self {
         let (nodes, sessions, quotas) = Default::default();
-        Self { settings, nodes, sessions, quotas, digest: None, reconfig: None }
+        Self { settings, nodes, sessions, quotas, digest: None, reconfig: None, in_sync: BTreeSet::new() }
     }
 
     /// Executes `request` as transaction `zxid` at `time`, in milliseconds since the Unix epoch,
@@ -90,13 +93,19 @@ impl Preparer {
         let mut step = Step { preparer: self, state, request, zxid, time, charges: Vec::new(), acl_bytes: 0 };
         let change = refused.map_or_else(|| step.run(), Err);
         let change = change.unwrap_or_else(|error| Change::Error(error.code()));
+        let (mut origin, mut cxid) = (request.origin, request.cxid);
         let session = match change {
             Change::CreateSession { .. } => step.new_session(),
+            // The client waits for what follows.
+            Change::NextMembers { .. } => {
+                (origin.client, origin.number, cxid) = (0, 0, 0);
+                SessionId::default()
+            }
             _ => request.session,
         };
         let changed = self.nodes.changed_by(zxid) || self.sessions.changed_by(zxid);
         let digest = self.digest.filter(|_| changed);
-        Transaction { origin: request.origin, session, cxid: request.cxid, zxid, time, change, digest }
+        Transaction { origin, session, cxid, zxid, time, change, digest }
     }
 
     /// The state has caught up to `zxid`.
@@ -108,6 +117,12 @@ impl Preparer {
         if self.nodes.is_empty() && self.sessions.is_empty() {
             self.digest = None;
         }
+    }
+
+    /// No step of a reconfig is in flight.
+    #[must_use]
+    pub fn has_no_reconfig(&self) -> bool {
+        self.reconfig.is_none()
     }
 
     /// The digest of the state when everything in flight is applied to `state` (invariants.md B16).

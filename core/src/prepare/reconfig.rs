@@ -4,12 +4,14 @@ use super::Step;
 use super::record::Record;
 use crate::identity::{Bytes, ServerId};
 use crate::membership::{CONFIG_PATH, Membership, ServerLine, parse_line};
+use crate::mutated;
 use crate::state::StoredStat;
 use crate::wire::{Change, ErrorCode, Permissions, Reconfig, SessionId};
 
 impl Step<'_> {
-    /// The members change at once and for good: those of this transaction count when it is applied.
-    /// The leader asks for one itself, with which it installs what its operator wrote.
+    /// Members that do not change who votes change at once. Others are announced first, and change when this is
+    /// executed again after the announcement was applied. The leader asks for one itself, with which it installs
+    /// what its operator wrote, or ends what an earlier leader announced.
     pub(super) fn reconfig(&mut self, request: &Reconfig) -> Result<Change, ErrorCode> {
         let settings = &self.preparer.settings;
         if !settings.reconfig_enabled {
@@ -17,9 +19,7 @@ impl Step<'_> {
         }
         let told = Membership::parse(&settings.ensemble_text).ok().filter(|told| !told.servers.is_empty());
         let told = told.ok_or(ErrorCode::Unimplemented)?;
-        // The state may be of before an operator changed who votes.
-        let has_same_voters = |members: &Membership| members.ensemble.has_same_voters(&told.ensemble);
-        let present = self.state.membership().filter(has_same_voters).unwrap_or(told.clone());
+        let present = self.state.membership().unwrap_or(told);
         if self.preparer.reconfig.is_some() {
             return Err(ErrorCode::ReconfigInProgress);
         }
@@ -36,22 +36,30 @@ impl Step<'_> {
         if next.ensemble.voters().count() < fewest {
             return Err(ErrorCode::BadArguments);
         }
-        // Not there yet: a new quorum.
-        if !next.ensemble.has_same_voters(&present.ensemble) {
+        let announced = self.state.next_members().map(|announced| announced.lines() == next.lines());
+        if announced == Some(false) {
+            return Err(ErrorCode::ReconfigInProgress);
+        }
+        let is_joint = !next.ensemble.has_same_voters(&present.ensemble);
+        let is_there = next.ensemble.is_quorum(&self.preparer.in_sync) || mutated!(M134);
+        if is_joint && announced.is_none() && !is_there {
             return Err(ErrorCode::NewConfigNoQuorum);
         }
         let before = self.node(CONFIG_PATH)?;
         if !is_own {
             self.permit(&before, Permissions::WRITE)?;
         }
+        self.preparer.reconfig = Some(self.zxid);
         let data = Bytes::from(next.with_version(self.zxid.0).text().as_bytes());
+        if is_joint && announced.is_none() {
+            return Ok(Change::NextMembers { data });
+        }
         let stat =
             StoredStat { mzxid: self.zxid.0.cast_signed(), mtime: self.time, version: -1, ..before.stat };
         let more = data.len() as i64 - before.length;
         let after = Record { stat, ..before.clone() }.with_data(CONFIG_PATH, &data);
         self.put(CONFIG_PATH, Some(&before), Some(after));
         self.charge(CONFIG_PATH, 0, more, Some(&data));
-        self.preparer.reconfig = Some(self.zxid);
         Ok(Change::Reconfig { data })
     }
 }

@@ -1,5 +1,8 @@
 //! What came of the inputs, as one number.
 
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -60,6 +63,10 @@ impl Chain {
             Output::Event(event) => self.mix(8, event, &[]),
             Output::Halt { reason } => self.mix(9, &(), reason.as_bytes()),
             Output::Members(members) => self.mix(11, &(), members.text().as_bytes()),
+            Output::Peers(lines) => {
+                let lines = lines.iter().map(|(id, line)| (*id, line.to_string()));
+                self.mix(12, &lines.collect::<Vec<_>>(), &[]);
+            }
         }
     }
 

@@ -133,7 +133,12 @@ impl Handler {
     /// one that forgot what it promised (ZOOKEEPER-2325). Weight and membership are the ensemble's
     /// business.
     pub(super) fn is_counted(&self) -> bool {
-        !self.observer && self.promise.is_some_and(|promise| promise.standing != Standing::Blank)
+        !self.observer && self.has_memory()
+    }
+
+    /// It has not forgotten what it once promised.
+    pub(super) fn has_memory(&self) -> bool {
+        self.promise.is_some_and(|promise| promise.standing != Standing::Blank)
     }
 
     /// The oldest entry after which this learner still needs everything from memory.

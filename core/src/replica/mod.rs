@@ -14,6 +14,7 @@ mod handler;
 mod leader;
 mod learner;
 mod link;
+mod members;
 #[cfg(feature = "mutants")]
 mod planted;
 mod server;
@@ -32,9 +33,10 @@ use crate::election::{Candidacy, Election, ElectionOutput};
 use crate::event::{Departure, Event, Phase, Role};
 use crate::identity::{Bytes, ServerId, Zxid};
 use crate::io::{ClientId, Command, ConnectionId, Input, Output};
-use crate::message::{Frame, LinkIncarnation, SenderState};
+use crate::membership::Membership;
+use crate::message::{Frame, LinkIncarnation, Notification, SenderState};
 use crate::mutated;
-use crate::quorum::Ensemble;
+use crate::quorum::Ensembles;
 use crate::state::State as ServiceState;
 use crate::storage::{Epochs, Recovered, Standing, Storage, StorageEvent};
 use crate::time::{Duration, Instant, Now};
@@ -109,6 +111,7 @@ impl Replica {
         if let Some((label, state)) = recovered.snapshot {
             server.replace_state(label, state);
         }
+        server.read_members();
         let role = State::Settling { started: false, not_before: now.monotonic };
         let mut replica = Self {
             server,
@@ -190,10 +193,10 @@ impl Replica {
         &self.server.state
     }
 
-    /// The members as this server counts them, for checkers and for the operator's words.
+    /// What this server counts in every question of quorums, for checkers.
     #[must_use]
-    pub fn ensemble(&self) -> &Ensemble {
-        &self.server.config.ensemble
+    pub fn ensembles(&self) -> &Ensembles {
+        self.server.ensembles()
     }
 
     /// The clients, for checkers and for the operator's words.
@@ -237,9 +240,7 @@ impl Replica {
             && self.stands_again_at.is_some_and(|end| end <= self.server.time())
         {
             self.stands_again_at = None;
-            self.end_read_only();
-            self.election.leave();
-            self.role = State::Settling { started: true, not_before: self.server.time() };
+            self.look_again();
         }
         self.serve_reads_if_alone();
         self.election.tick(self.server.time());
@@ -288,18 +289,28 @@ impl Replica {
 
     /// The members are others from now on.
     fn on_members(&mut self) {
-        let ensemble = &self.server.config.ensemble;
-        self.election.reconfigure(ensemble);
-        let is_member = ensemble.members.contains_key(&self.server.id());
-        let step = match &mut self.role {
-            State::Learning(_) if !is_member => Err(Departure::Removed),
-            State::Leading(leader) => {
-                leader.drop_strangers(&mut self.server);
-                Ok(())
+        let members = &self.server.members;
+        self.election.reconfigure(members.ensembles(), members.rumour(), members.texts());
+        self.server.outputs.push_back(Output::Peers(Box::new(members.peers().clone())));
+        match &mut self.role {
+            State::Learning(learner) => {
+                learner.on_members(&mut self.server);
+                let votes = self.server.is_voter();
+                self.election.settle(if votes { SenderState::Following } else { SenderState::Observing });
+                if let Some(epoch) = learner.epoch.filter(|_| learner.serving()) {
+                    self.election.refresh(epoch);
+                }
             }
-            _ => Ok(()),
-        };
-        self.or_leave(step);
+            // What it said until now was said to others (ZOOKEEPER-2212).
+            State::Looking => self.look_again(),
+            State::Settling { .. } | State::Leading(_) | State::Halted => {}
+        }
+    }
+
+    fn look_again(&mut self) {
+        self.end_read_only();
+        self.election.leave();
+        self.role = State::Settling { started: true, not_before: self.server.time() };
     }
 
     fn delivered(&mut self) {
@@ -307,9 +318,11 @@ impl Replica {
         if phase == Phase::Broadcast {
             self.server.save_snapshot_if_due();
         }
-        if let State::Leading(leader) = &mut self.role {
-            leader.delivered(&mut self.server);
-        }
+        let step = match &mut self.role {
+            State::Leading(leader) => leader.delivered(&mut self.server),
+            _ => Ok(()),
+        };
+        self.or_leave(step);
     }
 
     fn on_storage(&mut self, event: StorageEvent) {
@@ -400,6 +413,7 @@ impl Replica {
         self.server.storage.abort_install();
         self.server.pinned = None;
         self.election.leave();
+        self.server.members_changed |= self.server.members.forget_rumour();
         let delay = match role {
             // Observers do not come back all at the same moment (zab.md section 7).
             Role::Observing => {
@@ -520,9 +534,9 @@ impl Replica {
 
     fn on_frame(&mut self, peer: ServerId, connection: ConnectionId, bytes: &[u8]) {
         let current = self.server.connections.get(&peer) == Some(&connection);
-        if !self.server.config.ensemble.members.contains_key(&peer)
-            || (!current && self.server.config.link_checks && !mutated!(M77))
-        {
+        let is_stranger =
+            !self.server.config.service.reconfig_enabled && !self.server.ensembles().is_member(peer);
+        if is_stranger || (!current && self.server.config.link_checks && !mutated!(M77)) {
             return self.server.emit(Event::StaleFrame { peer });
         }
         let Ok(frame) = Frame::decode(bytes) else {
@@ -534,6 +548,7 @@ impl Replica {
         match frame {
             Frame::Vote { boot, sequence, notification } => {
                 if self.votes.is_newest(peer, boot, sequence) {
+                    self.learn_members(&notification);
                     self.election.handle(self.server.time(), peer, notification);
                 } else {
                     self.server.emit(Event::StaleFrame { peer });
@@ -575,6 +590,27 @@ impl Replica {
                 };
                 self.or_leave(step);
             }
+        }
+    }
+
+    /// A server that was away while the voters changed learns of it from those that vote now.
+    fn learn_members(&mut self, notification: &Notification) {
+        if !matches!(self.role, State::Looking) {
+            return;
+        }
+        let (members, mut is_news) = (&mut self.server.members, false);
+        if notification.config_version > members.ensembles().present.version
+            && let Ok(present) = Membership::parse(&notification.members)
+        {
+            is_news = members.learn(present);
+        }
+        if !notification.next_members.is_empty()
+            && let Ok(next) = Membership::parse(&notification.next_members)
+        {
+            is_news |= if mutated!(M133) { members.learn(next) } else { members.hear(next) };
+        }
+        if is_news {
+            self.on_members();
         }
     }
 

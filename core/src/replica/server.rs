@@ -8,15 +8,17 @@ use alloc::vec::Vec;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
+use super::members::Members;
 use crate::clients::{Applied, Clients};
 use crate::codec::DecodeError;
 use crate::config::Config;
 use crate::event::Event;
-use crate::identity::{Position, ServerId, Zxid};
+use crate::identity::{Bytes, Position, ServerId, Zxid};
 use crate::io::{ConnectionId, Output};
 use crate::membership::Membership;
 use crate::message::LinkIncarnation;
 use crate::mutated;
+use crate::quorum::{Ensemble, Ensembles};
 use crate::state::{State, StateBuilder};
 use crate::storage::{DiskError, Standing, Storage};
 use crate::time::{Duration, Instant, Now};
@@ -76,6 +78,7 @@ pub(super) struct Server {
     reads: u64,
     /// ZooKeeper's digest of the tree after some transactions, oldest first.
     pub(super) digests: VecDeque<(Zxid, u64)>,
+    pub(super) members: Members,
     /// The role and the election have not heard yet of other members.
     pub(super) members_changed: bool,
     pub(super) outputs: VecDeque<Output>,
@@ -87,6 +90,7 @@ impl Server {
     pub(super) fn new(config: Config, now: Now, mut random: ChaCha8Rng, storage: Storage) -> Self {
         let boot = random.next_u64();
         let clients = Clients::new(config.service.clone(), config.id, boot);
+        let members = Members::new(&config);
         let mut server = Self {
             config,
             now,
@@ -104,6 +108,7 @@ impl Server {
             attempts: 0,
             reads: 0,
             digests: VecDeque::new(),
+            members,
             members_changed: false,
             outputs: VecDeque::new(),
             #[cfg(feature = "mutants")]
@@ -113,31 +118,49 @@ impl Server {
         server
     }
 
-    /// The members in the state, if they count: no reconfig changes who votes, so where the state names other
-    /// voters than this server's configuration, an operator stopped all servers and changed them, and the
-    /// state is of before. Quorums follow what operators write on all servers.
-    pub(super) fn members(&self) -> Option<Membership> {
-        let counts = |members: &Membership| {
-            self.config.service.reconfig_enabled && members.ensemble.has_same_voters(&self.config.ensemble)
-        };
-        self.state.membership().filter(counts)
-    }
-
-    /// The members are those of the last reconfig that was applied. Until there is one, and without
-    /// reconfig, they are those of this server's configuration, whatever a snapshot says. That may be of a
-    /// later reconfig than a snapshot is.
+    /// The state says who the members are, once a reconfig was applied. Until then, and without reconfig,
+    /// it shows what this server's operator wrote. What the operator is told may be of a later reconfig
+    /// than a snapshot is.
     fn take_members(&mut self) {
         let service = &self.config.service;
-        match self.members() {
+        let members = self.state.membership().filter(|_| service.reconfig_enabled);
+        match members {
             None => self.state.set_config(service.ensemble_text.as_bytes().into()),
             Some(members) => self.adopt(members),
         }
+        let (applied, last) = (self.applied.zxid, self.storage.last().zxid);
+        self.members_changed |= self.members.stand(&self.state, applied, last);
+    }
+
+    /// What the log says of the members beyond the state.
+    pub(super) fn read_members(&mut self) {
+        if self.config.service.reconfig_enabled {
+            for entry in self.storage.entries_after(self.applied.zxid) {
+                if let Ok(transaction) = Transaction::decode(&entry.payload) {
+                    self.members_changed |= self.members.logged(entry.position.zxid, &transaction.change);
+                }
+            }
+        }
+    }
+
+    pub(super) fn ensembles(&self) -> &Ensembles {
+        self.members.ensembles()
+    }
+
+    /// Appends a transaction to the log. What it says of the members counts from now on.
+    pub(super) fn append(&mut self, zxid: Zxid, payload: Bytes, change: &Change) {
+        self.storage.append(zxid, payload);
+        self.members_changed |= self.members.logged(zxid, change);
+    }
+
+    pub(super) fn truncate(&mut self, to: Zxid) {
+        self.storage.truncate(to);
+        self.members_changed |= self.members.stand(&self.state, self.applied.zxid, to);
     }
 
     pub(super) fn adopt(&mut self, members: Membership) {
         if members.ensemble.version > self.config.ensemble.version {
             self.config.ensemble = members.ensemble.clone();
-            self.members_changed = true;
             self.outputs.push_back(Output::Members(Box::new(members)));
         }
     }
@@ -159,7 +182,8 @@ impl Server {
     }
 
     pub(super) fn is_voter(&self) -> bool {
-        self.config.ensemble.is_voter(self.id())
+        let hears_of_it = |rumour: &Ensemble| rumour.is_voter(self.id());
+        self.ensembles().is_voter(self.id()) || self.members.rumour().is_some_and(hears_of_it)
     }
 
     /// Whether this server may promise epochs, and be counted when it does: a voter that knows
@@ -184,10 +208,10 @@ impl Server {
     pub(super) fn replace_state(&mut self, label: Position, state: State) {
         self.state = state;
         self.digests.clear();
+        self.applied = label;
         if !mutated!(M82) {
             self.take_members();
         }
-        self.applied = label;
         self.committed = label.zxid;
         self.snapshot = 0;
     }
@@ -287,7 +311,8 @@ impl Server {
                 self.digests.push_back((position.zxid, self.state.node_digest()));
             }
             self.clients.committed(&transaction, &outcome, &mut self.outputs);
-            is_reconfigured |= matches!(transaction.change, Change::Reconfig { .. });
+            is_reconfigured |=
+                matches!(transaction.change, Change::Reconfig { .. } | Change::NextMembers { .. });
         }
         if is_reconfigured {
             self.take_members();

@@ -128,7 +128,12 @@ impl State {
                     None => ErrorCode::NoNode.into(),
                 }
             }
+            Change::NextMembers { data } => {
+                self.next_members = Some(data.clone());
+                Outcome::Nothing
+            }
             Change::Reconfig { data } => {
+                self.next_members = None;
                 match self.set_data(context, CONFIG_PATH, Some(data.clone()), -1, notify) {
                     Some(stat) => Outcome::Reconfig(data.clone(), stat),
                     None => ErrorCode::NoNode.into(),

@@ -56,6 +56,8 @@ pub struct State {
     /// Containers and nodes with a time to live.
     mortal: BTreeSet<u32>,
     quotas: Quotas,
+    /// What the last [`crate::wire::Change::NextMembers`] says, until the reconfig is done.
+    next_members: Option<Bytes>,
     node_digest: u64,
     session_digest: u64,
     data_size: i64,
@@ -89,6 +91,7 @@ impl State {
             ephemerals: BTreeSet::new(),
             mortal: BTreeSet::new(),
             quotas: Quotas::default(),
+            next_members: None,
             node_digest: 0,
             session_digest: 0,
             data_size: 0,
@@ -237,8 +240,9 @@ impl State {
             && self.recomputed_digest() == self.digest()
     }
 
-    /// Sets what `/zookeeper/config` says while no reconfig says it.
+    /// Sets what `/zookeeper/config` says while no reconfig says it. Nothing is to follow it.
     pub fn set_config(&mut self, data: Bytes) {
+        self.next_members = None;
         if let Some(number) = self.tree.find(CONFIG_PATH) {
             self.change(CONFIG_PATH, number, |slot| slot.data = Some(data));
         }
@@ -249,9 +253,13 @@ impl State {
     #[must_use]
     pub fn membership(&self) -> Option<Membership> {
         let node = self.node(CONFIG_PATH).filter(|node| node.stat().version == -1)?;
-        let data = node.data()?;
-        let text = core::str::from_utf8(&data).ok()?;
-        Membership::parse(text).ok().filter(|membership| membership.ensemble.version > 0)
+        Membership::from_bytes(&node.data()?).filter(|membership| membership.ensemble.version > 0)
+    }
+
+    /// The members that are to follow those, while a change of who votes is under way.
+    #[must_use]
+    pub fn next_members(&self) -> Option<Membership> {
+        self.next_members.as_deref().and_then(Membership::from_bytes)
     }
 
     /// The state as it is now.

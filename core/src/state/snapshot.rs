@@ -27,6 +27,8 @@ enum Chunk<'a> {
     Sessions(Vec<(SessionId, i32)>),
     Acls(Vec<Cow<'a, [Acl]>>),
     Nodes(Vec<Record<'a>>),
+    /// The members that are to follow; before all others, and only if there are any.
+    NextMembers(#[serde(with = "crate::codec::bytes")] Bytes),
 }
 
 /// A node, and whom it belongs to, by number.
@@ -46,6 +48,7 @@ struct Record<'a> {
 /// A state at one point in time, to be written or sent in chunks while the state goes on.
 #[derive(Clone, Debug)]
 pub struct StateSnapshot {
+    next_members: Option<Bytes>,
     sessions: Vec<(SessionId, i32)>,
     acls: Frozen<SharedAcl>,
     nodes: Frozen<Slot>,
@@ -81,6 +84,7 @@ fn take<T>(items: impl Iterator<Item = T>, limit: usize, size: impl Fn(&T) -> us
 impl StateSnapshot {
     pub(super) fn new(state: &State) -> Self {
         Self {
+            next_members: state.next_members.clone(),
             sessions: state.sessions().collect(),
             acls: state.acls.freeze(),
             nodes: state.tree.freeze(),
@@ -97,7 +101,9 @@ impl StateSnapshot {
         if self.finished {
             return None;
         }
-        let chunk = if self.sessions_done < self.sessions.len() {
+        let chunk = if let Some(members) = self.next_members.take() {
+            Chunk::NextMembers(members)
+        } else if self.sessions_done < self.sessions.len() {
             let rest = self.sessions[self.sessions_done..].iter().copied();
             let sessions = take(rest, limit, |_| 0);
             self.sessions_done += sessions.len();
@@ -147,6 +153,7 @@ impl StateBuilder {
     pub fn add(&mut self, chunk: &[u8]) -> Result<(), DecodeError> {
         let state = &mut self.state;
         match codec::decode(chunk)? {
+            Chunk::NextMembers(members) => state.next_members = Some(members),
             Chunk::Sessions(sessions) => {
                 for (session, timeout) in sessions {
                     let old = state.sessions.insert(session, timeout);

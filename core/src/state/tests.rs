@@ -356,7 +356,13 @@ fn the_members_are_those_of_the_last_reconfig() {
     let node = state.node("/zookeeper/config").unwrap().stat();
     assert_eq!((node.version, node.mzxid, node.czxid), (-1, 7, 0));
     assert_eq!(state.digest(), before, "the digest covers no system node");
-    apply(&mut state, 8, [set("/zookeeper/config", b"server.2=a:1:2", 0)]);
+    apply(&mut state, 8, [Change::NextMembers { data: text("8").into_bytes().into() }]);
+    assert_eq!(state.membership(), Some(members), "those that are to follow are not there yet");
+    let announced = |state: &State| state.next_members().map(|members| members.text());
+    assert_eq!(announced(&loaded(&state, 1)), Some(text("8")), "and are in snapshots");
+    apply(&mut state, 9, [Change::Reconfig { data: text("9").into_bytes().into() }]);
+    assert_eq!(announced(&state), None);
+    apply(&mut state, 10, [set("/zookeeper/config", b"server.2=a:1:2", 0)]);
     assert_eq!(state.membership(), None, "setData names no members");
 }
 

@@ -223,6 +223,7 @@ fn change() -> impl Strategy<Value = Change> {
             version
         }),
         prop::collection::vec(any::<u8>(), 0..20).prop_map(|data| Change::Reconfig { data: data.into() }),
+        prop::collection::vec(any::<u8>(), 0..20).prop_map(|data| Change::NextMembers { data: data.into() }),
         (text(), acl(), any::<i32>()).prop_map(|(path, acl, version)| Change::SetAcl { path, acl, version }),
         (text(), any::<i32>()).prop_map(|(path, version)| Change::Check { path, version }),
         any::<i32>().prop_map(Change::Error),

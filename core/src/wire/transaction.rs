@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Acl, OpCode, SessionId};
 use crate::identity::{Bytes, ServerId, Zxid};
 use crate::jute::{self, Decoder, Error};
-use crate::membership::CONFIG_PATH;
+use crate::membership::{CONFIG_PATH, NEXT_PATH};
 
 /// Who waits for a write: ZooKeeper finds them by session and cxid, which a client that counts
 /// from 1 again on each connection uses twice (invariants.md L12).
@@ -95,6 +95,12 @@ pub enum Change {
     /// The ensemble changes: the data of `/zookeeper/config` are replaced.
     Reconfig {
         /// The data.
+        data: Bytes,
+    },
+    /// Who votes is to change to what this says, which no node shows: quorums are of both from now on, until
+    /// a [`Change::Reconfig`] makes it the present (zab.md section 13).
+    NextMembers {
+        /// What `/zookeeper/config` will say, but for the version.
         data: Bytes,
     },
     /// A node's access control list is replaced.
@@ -226,7 +232,7 @@ impl Change {
             Self::CloseSession { .. } => OpCode::CloseSession.code(),
             Self::Create { op, .. } | Self::Delete { op, .. } => op.code(),
             Self::SetData { .. } => OpCode::SetData.code(),
-            Self::Reconfig { .. } => OpCode::Reconfig.code(),
+            Self::Reconfig { .. } | Self::NextMembers { .. } => OpCode::Reconfig.code(),
             Self::SetAcl { .. } => OpCode::SetAcl.code(),
             Self::Check { .. } => OpCode::Check.code(),
             Self::Error(_) => -1,
@@ -254,8 +260,10 @@ impl Change {
                 let body = DataBody { path: path.into(), data: data.clone(), version: *version };
                 jute::encode_into(bytes, &body);
             }
-            Self::Reconfig { data } => {
-                let body = DataBody { path: CONFIG_PATH.into(), data: Some(data.clone()), version: -1 };
+            Self::Reconfig { data } | Self::NextMembers { data } => {
+                let is_next = matches!(self, Self::NextMembers { .. });
+                let path = if is_next { NEXT_PATH } else { CONFIG_PATH };
+                let body = DataBody { path: path.into(), data: Some(data.clone()), version: -1 };
                 jute::encode_into(bytes, &body);
             }
             Self::SetAcl { path, acl, version } => jute::encode_into(bytes, &(path, acl, version)),
@@ -307,6 +315,9 @@ impl Change {
             OpCode::Reconfig => match decoder.read()? {
                 DataBody { path, data: Some(data), version: -1 } if path == CONFIG_PATH => {
                     Self::Reconfig { data }
+                }
+                DataBody { path, data: Some(data), version: -1 } if path == NEXT_PATH => {
+                    Self::NextMembers { data }
                 }
                 _ => return Err(Error::Unsupported),
             },

@@ -153,6 +153,7 @@ impl Bench {
                     Output::Halt { .. } => self.halted = true,
                     Output::Disconnect { .. }
                     | Output::Members(_)
+                    | Output::Peers(_)
                     | Output::ClientPause { .. }
                     | Output::ClientResume { .. } => {}
                 }
@@ -296,11 +297,7 @@ impl Bench {
 
     pub fn introduce(&mut self, peer: u64, accepted_epoch: u32) {
         self.open(peer);
-        let info = Message::LearnerInfo {
-            accepted_epoch: Epoch(accepted_epoch),
-            config_version: 0,
-            observer: false,
-        };
+        let info = Message::LearnerInfo { accepted_epoch: Epoch(accepted_epoch), config_version: 0 };
         self.say(peer, info);
     }
 

@@ -3,6 +3,7 @@
 
 pub mod bench;
 pub mod client;
+pub mod world;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

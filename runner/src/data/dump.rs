@@ -173,7 +173,7 @@ impl<W: Write> Dump<W> {
                 facts.extend([("path", path.clone().into()), ("version", (*version).into())]);
                 facts.extend(self.data(data.as_ref()));
             }
-            Change::Reconfig { data } => facts.extend(self.data(Some(data))),
+            Change::Reconfig { data } | Change::NextMembers { data } => facts.extend(self.data(Some(data))),
             Change::SetAcl { path, acl: list, version } => {
                 facts.extend([
                     ("path", path.clone().into()),
@@ -238,6 +238,7 @@ fn kind(change: &Change) -> &'static str {
         Change::Delete { .. } => "delete",
         Change::SetData { .. } => "setData",
         Change::Reconfig { .. } => "reconfig",
+        Change::NextMembers { .. } => "nextMembers",
         Change::SetAcl { .. } => "setACL",
         Change::Check { .. } => "check",
         Change::Error(_) => "error",

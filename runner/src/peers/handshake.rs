@@ -16,7 +16,7 @@ use zabrus_core::quorum::{Ensemble, MemberKind};
 const MAGIC: [u8; 4] = *b"ZBRS";
 
 /// Raised with every change of what servers say to each other.
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 
 /// Bytes of a greeting.
 pub(super) const LENGTH: usize = 32;
@@ -49,7 +49,7 @@ impl fmt::Display for Verdict {
             Self::CallBack => "it will call back",
             Self::OtherVersion => "it has a version of zabrus that speaks differently: upgrade one of them",
             Self::OtherEnsemble => {
-                "its zoo.cfg names other participants, groups or weights: make them the same"
+                "its zoo.cfg names other participants, groups or weights, or another reconfigEnabled: make them the same"
             }
             Self::WrongReceiver => "another server answers there: compare its myid with the server lines",
             Self::UnknownSender => {
@@ -67,6 +67,9 @@ pub(super) struct Hello {
     pub(super) receiver: ServerId,
     pub(super) ensemble: u64,
 }
+
+/// Servers with reconfig do not compare what they count: it changes while they run, and the core sees to it.
+pub(super) const CHANGING: u64 = 0;
 
 /// Names how an ensemble counts its quorums. Servers that count differently must not talk: they
 /// could be two quorums at once. Addresses and observers do not matter to it.
@@ -118,11 +121,11 @@ impl Hello {
             Verdict::OtherVersion
         } else if self.receiver != own {
             Verdict::WrongReceiver
-        } else if self.sender == own || !is_known(self.sender) {
+        } else if self.sender == own || !is_known(self.sender) && ensemble != CHANGING {
             Verdict::UnknownSender
         } else if self.ensemble != ensemble {
             Verdict::OtherEnsemble
-        } else if self.sender < own {
+        } else if self.sender < own && is_known(self.sender) {
             Verdict::CallBack
         } else {
             Verdict::Welcome
@@ -176,6 +179,16 @@ mod tests {
         let mut bytes = hello(3, 2).encode();
         bytes[5] += 1;
         assert_eq!(answer(Hello::decode(&bytes).expect("a server")), Verdict::OtherVersion);
+    }
+
+    #[test]
+    fn servers_with_reconfig_welcome_strangers_of_their_kind() {
+        let answer = |hello: Hello| hello.answer(ServerId(2), CHANGING, |id| id.0 == 1);
+        let changing = |sender| Hello { ensemble: CHANGING, ..hello(sender, 2) };
+        assert_eq!(answer(changing(9)), Verdict::Welcome);
+        assert_eq!(answer(changing(0)), Verdict::Welcome, "nobody could call it back");
+        assert_eq!(answer(changing(1)), Verdict::CallBack);
+        assert_eq!(answer(hello(9, 2)), Verdict::OtherEnsemble);
     }
 
     #[test]

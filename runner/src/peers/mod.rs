@@ -19,6 +19,7 @@ use mio::net::TcpStream;
 use rustix::net::sockopt;
 use zabrus_core::codec::RECORD_LIMIT;
 use zabrus_core::io::{ConnectionId, Input};
+use zabrus_core::membership::ServerLine;
 use zabrus_core::message::Frame;
 use zabrus_core::{Duration, Instant, ServerId};
 
@@ -80,7 +81,8 @@ impl fmt::Debug for Peers {
 
 #[derive(Debug)]
 struct Peer {
-    dialer: Dialer,
+    /// `None` for a stranger: who came by itself, and is told apart when a reconfig names it.
+    dialer: Option<Dialer>,
     addresses: Vec<(String, u16)>,
     dialing: bool,
     next_dial: Instant,
@@ -151,7 +153,11 @@ impl Peers {
         report: impl Fn(ServerId, Outcome) + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let core = &settings.core;
-        let (own, ensemble) = (core.id, handshake::fingerprint(&core.ensemble));
+        let own = core.id;
+        let ensemble = match core.service.reconfig_enabled {
+            true => handshake::CHANGING,
+            false => handshake::fingerprint(&core.ensemble),
+        };
         let listeners = listen(settings, registry)?;
         let mut peers = Self {
             own,
@@ -171,24 +177,28 @@ impl Peers {
             suspended: false,
             refused: None,
         };
-        peers.reconfigure(settings, now)?;
+        peers.reconfigure(&settings.servers, now)?;
         Ok(peers)
     }
 
-    /// The servers are these from now on. Links to those that stay are kept; those to others end when
-    /// what was sent on them before has left.
-    pub(crate) fn reconfigure(&mut self, settings: &Settings, now: Instant) -> io::Result<()> {
-        let Settings { servers, core, .. } = settings;
+    /// The servers to reach are these from now on. Links to those that stay, and of strangers, are kept; those
+    /// to others end when what was sent on them before has left.
+    pub(crate) fn reconfigure(
+        &mut self,
+        servers: &BTreeMap<ServerId, ServerLine>,
+        now: Instant,
+    ) -> io::Result<()> {
         // Observers have nothing to say to each other.
-        let is_peer = |id: &ServerId| {
-            *id != self.own && (core.ensemble.is_voter(self.own) || core.ensemble.is_voter(*id))
-        };
+        let votes = |id: &ServerId| servers.get(id).is_some_and(|line| !line.observer);
+        let own = self.own;
+        let is_peer = |id: &ServerId| *id != own && (votes(&own) || votes(id));
         let wanted: BTreeMap<_, _> = servers.iter().filter(|(id, _)| is_peer(id)).collect();
-        let gone: Vec<_> = self.peers.extract_if(.., |id, _| !wanted.contains_key(id)).collect();
+        let is_gone = |id: &ServerId, peer: &mut Peer| peer.dialer.is_some() && !wanted.contains_key(id);
+        let gone: Vec<_> = self.peers.extract_if(.., is_gone).collect();
         for (id, peer) in gone {
-            tracing::info!(peer = %id, "the server is no member any more");
+            tracing::info!(peer = %id, "the server is not to be reached any more");
             if let Some(mut link) = peer.link.and_then(|number| self.links.remove(&number)) {
-                // What does not leave at once is lost; the server then finds out by being refused.
+                // What does not leave at once is lost; the server then comes back as a stranger, and asks.
                 let _ = link.channel.flush();
                 link.channel.finish();
             }
@@ -196,7 +206,7 @@ impl Peers {
         for (id, line) in wanted {
             let addresses: Vec<_> =
                 line.addresses.iter().map(|a| (a.host.clone(), a.election_port)).collect();
-            if self.peers.get(id).is_some_and(|peer| peer.addresses == addresses) {
+            if self.peers.get(id).is_some_and(|peer| peer.dialer.is_some() && peer.addresses == addresses) {
                 continue;
             }
             let hello =
@@ -206,6 +216,7 @@ impl Peers {
             let dialer = Dialer::start(hello, addresses.clone(), self.connect_timeout, report)?;
             let link = self.peers.get(id).and_then(|peer| peer.link);
             let (next_dial, pause, problem) = (now, FIRST_PAUSE, String::new());
+            let dialer = Some(dialer);
             let peer = Peer { dialer, addresses, dialing: false, next_dial, pause, link, problem };
             self.peers.insert(*id, peer);
         }
@@ -223,7 +234,7 @@ impl Peers {
         }
         for peer in self.peers.values_mut().filter(|peer| peer.wants_dial() && peer.next_dial <= now) {
             peer.dialing = true;
-            peer.dialer.dial();
+            peer.dialer.iter().for_each(Dialer::dial);
         }
     }
 
@@ -356,6 +367,7 @@ impl Peers {
         self.suspended = true;
         self.links.clear();
         self.visitors.clear();
+        self.peers.retain(|_, peer| peer.dialer.is_some());
         for peer in self.peers.values_mut() {
             peer.link = None;
         }
@@ -378,11 +390,14 @@ impl Peers {
             return;
         };
         channel.consume(LENGTH);
-        let verdict = hello.answer(self.own, self.ensemble, |id| self.peers.contains_key(&id));
+        let verdict = hello.answer(self.own, self.ensemble, |id| {
+            self.peers.get(&id).is_some_and(|peer| peer.dialer.is_some())
+        });
         let answer = Hello { verdict, sender: self.own, receiver: hello.sender, ensemble: self.ensemble };
         channel.send(&answer.encode());
         match verdict {
             Verdict::Welcome => {
+                self.peers.entry(hello.sender).or_insert_with(|| Peer::stranger(now));
                 self.link(number, hello.sender, channel, now, inputs);
                 self.unflushed.insert(number);
                 return;
@@ -438,13 +453,19 @@ impl Peers {
                 peer.rest(now);
             }
         }
+        self.peers.retain(|_, peer| peer.dialer.is_some() || peer.link.is_some());
         inputs.push(Input::Disconnected { peer: id, connection: ConnectionId(number) });
     }
 }
 
 impl Peer {
+    fn stranger(now: Instant) -> Self {
+        let (addresses, problem, pause) = (Vec::new(), String::new(), FIRST_PAUSE);
+        Self { dialer: None, addresses, dialing: false, next_dial: now, pause, link: None, problem }
+    }
+
     fn wants_dial(&self) -> bool {
-        self.link.is_none() && !self.dialing
+        self.link.is_none() && !self.dialing && self.dialer.is_some()
     }
 
     /// Waits for a while before the next attempt, and longer before the one after it.

@@ -265,12 +265,12 @@ fn a_server_that_comes_is_connected_and_one_that_goes_gets_what_was_said_before(
     assert_eq!(ends[0].connection(3), None, "1 does not know 3");
     let kept = ends[0].connection(2);
     let now = ends[0].clock.monotonic();
-    ends[0].peers.reconfigure(&one, now).expect("a thread");
+    ends[0].peers.reconfigure(&one.servers, now).expect("a thread");
     turn_until(&mut ends, |ends| ends[0].connection(3).is_some() && ends[2].connection(1).is_some());
     let connection = ends[0].connection(3).expect("connected");
     ends[0].peers.send(connection, &frame(7));
     let now = ends[0].clock.monotonic();
-    ends[0].peers.reconfigure(&without, now).expect("a thread");
+    ends[0].peers.reconfigure(&without.servers, now).expect("a thread");
     turn_until(&mut ends, |ends| ends[2].received() == [frame(7)] && ends[2].connection(1).is_none());
     assert_eq!(ends[0].connection(2), kept, "who stays is not disturbed");
 }

@@ -32,7 +32,9 @@ pub fn check(
     let named = |n: &Notification| n.vote.is_some_and(|vote| vote.leader == leader) && counts(n);
     let own = quorums.bit(server);
     let agree = heard.iter().filter(|(_, n)| named(n)).fold(own, |set, (id, _)| set | quorums.bit(*id));
-    ensure(quorums.is_quorum(agree), || {
+    // Whoever alone has the announcement of other voters joins a leader that counts the old ones only.
+    let is_quorum = if through_settled { quorums.is_quorum_of_one(agree) } else { quorums.is_quorum(agree) };
+    ensure(is_quorum, || {
         format!("it decided for leader {leader} with the votes of {} only", quorums.names(agree))
     })?;
     let confirmed = heard.iter().any(|(id, n)| *id == leader && n.state == SenderState::Leading);
@@ -47,6 +49,7 @@ mod tests {
 
     use super::*;
     use crate::checks::testing::vote;
+    use crate::ghost::quorums::testing::joint;
 
     fn decision(round: u64, through_settled: bool) -> Decision {
         Decision { leader: ServerId(3), round, through_settled }
@@ -54,7 +57,18 @@ mod tests {
 
     fn says(server: u64, state: SenderState, leader: u64) -> (ServerId, Notification) {
         let vote = Some(vote(1, (1, 1), leader));
-        (ServerId(server), Notification { state, vote, round: 1, config_version: 0, query: false })
+        (
+            ServerId(server),
+            Notification {
+                state,
+                vote,
+                round: 1,
+                config_version: 0,
+                members: String::new(),
+                next_members: String::new(),
+                query: false,
+            },
+        )
     }
 
     #[test]
@@ -65,6 +79,15 @@ mod tests {
         assert!(check(&quorums, ServerId(1), decision(2, false), &two).is_err(), "of an old round");
         let other = [says(2, SenderState::Looking, 2), says(4, SenderState::Observing, 3)];
         assert!(check(&quorums, ServerId(1), decision(1, false), &other).is_err());
+    }
+
+    #[test]
+    fn a_decision_needs_a_quorum_of_each_ensemble_that_counts() {
+        let quorums = joint(3, &[3, 4, 5]);
+        let votes = [2, 5].map(|server| says(server, SenderState::Looking, 3));
+        let judge = |heard| check(&quorums, ServerId(3), decision(1, false), heard);
+        assert!(judge(&votes).is_ok());
+        assert!(judge(&votes[..1]).is_err() && judge(&votes[1..]).is_err());
     }
 
     #[test]

@@ -24,7 +24,18 @@ mod tests {
         let says = |leader| {
             let vote = Some(vote(1, (1, leader), u64::from(leader)));
             let state = SenderState::Looking;
-            (ServerId(1), Notification { state, vote, round: 1, config_version: 0, query: false })
+            (
+                ServerId(1),
+                Notification {
+                    state,
+                    vote,
+                    round: 1,
+                    config_version: 0,
+                    members: String::new(),
+                    next_members: String::new(),
+                    query: false,
+                },
+            )
         };
         assert!(holds(ServerId(3), &[says(2), says(3)]));
         assert!(!holds(ServerId(2), &[says(2), says(3)]));

@@ -190,7 +190,7 @@ rules! {
     L9 "invariants.md L9, errors change nothing",
     L10 "invariants.md L10, multis as a whole; ZOOKEEPER-3127",
     L12 "invariants.md L12, reserved request numbers; ZOOKEEPER-3253, -2775",
-    M1 "zab.md section 13, members are those of the last reconfig applied",
+    M1 "zab.md section 13, who is counted follows from the log",
     P1 "ZooKeeper's recipes: a lock with fencing",
     P2 "ZooKeeper's recipes: a leader election",
     P3 "ZooKeeper's recipes: a counter by version",

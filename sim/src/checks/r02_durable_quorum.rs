@@ -10,7 +10,8 @@ use crate::ghost::durable::Durable;
 use crate::ghost::history::History;
 use crate::ghost::quorums::Quorums;
 
-/// Judges the durable states of all voters, in the order of [`Quorums::voters`].
+/// Judges the durable states of all servers, in the order of [`Quorums::servers`]; `quorums` are those by
+/// which the last transaction was committed.
 pub fn check(quorums: &Quorums, history: &History, durable: &[&Durable]) -> Verdict {
     let committed = history.committed();
     let (mut holding, mut admitting, mut damaged) = (0, 0, false);
@@ -22,13 +23,14 @@ pub fn check(quorums: &Quorums, history: &History, durable: &[&Durable]) -> Verd
             damaged |= !d.usable || !matches!(d.epochs.standing, Standing::Torn(_));
         }
     }
-    ensure(quorums.is_quorum(holding | admitting) && (holding != 0 || damaged), || {
+    ensure(quorums.is_quorum(holding | admitting) && (holding & quorums.voters() != 0 || damaged), || {
         format!("the committed {} is durable only on {}", committed.zxid, quorums.names(holding))
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use zabrus_core::ServerId;
     use zabrus_core::quorum::Ensemble;
 
     use super::*;
@@ -47,6 +49,10 @@ mod tests {
         assert!(check(&quorums, &history, &[&full(1), &blank, &short(3)]).is_ok());
         let torn = |id| standing(short(id), Standing::Torn(at(&history, 1, 2).zxid));
         assert!(check(&quorums, &history, &[&torn(1), &torn(2), &short(3)]).is_err(), "nobody holds it");
+        let servers = (1..=4).map(ServerId).collect();
+        let two = Quorums::among(&servers, &Ensemble::plain(2, 0));
+        let states = [&full(1), &short(2), &full(3), &full(4)];
+        assert!(check(&two, &history, &states).is_err(), "on the servers of another ensemble");
         let elsewhere = standing(short(2), Standing::Damaged(at(&history, 1, 1).zxid));
         assert!(check(&quorums, &history, &[&full(1), &elsewhere, &short(3)]).is_err());
     }

@@ -6,7 +6,7 @@ use zabrus_core::{Epoch, ServerId, Zxid};
 use super::{Verdict, ensure};
 use crate::ghost::durable::standing_counted;
 use crate::ghost::epochs::Promise;
-use crate::ghost::quorums::{Quorums, Voters};
+use crate::ghost::quorums::{Quorums, Servers};
 use zabrus_core::storage::Standing;
 
 /// Judges the establishment by `leader` of rank (current epoch, last) with these promises.
@@ -15,12 +15,12 @@ pub fn check(quorums: &Quorums, leader: ServerId, rank: (Epoch, Zxid), promises:
     let behind = |p: &&Promise| p.epochs.rank(p.last.zxid) <= rank || !quorums.may_lead(p.server);
     let set = |counted: &dyn Fn(&&Promise) -> bool| {
         let members = promises.iter().filter(|p| counted(p) && behind(p));
-        members.fold(quorums.bit(leader), |set: Voters, p| set | quorums.bit(p.server))
+        members.fold(quorums.bit(leader), |set: Servers, p| set | quorums.bit(p.server))
     };
     let counted = set(&|p| standing_counted(p.epochs, rank));
     let everybody =
         set(&|p| standing_counted(p.epochs, rank) || matches!(p.epochs.standing, Standing::Torn(_)));
-    ensure(quorums.is_quorum(counted) || everybody == quorums.all(), || {
+    ensure(quorums.is_quorum(counted) || everybody & quorums.voters() == quorums.voters(), || {
         let (epoch, last) = rank;
         let counted = quorums.names(counted);
         format!("server {leader} leads with current epoch {epoch} and {last}, which covers only {counted}")
@@ -35,6 +35,7 @@ mod tests {
     use super::*;
     use crate::ghost::durable::testing::sound;
     use crate::ghost::history::testing::{at, history};
+    use crate::ghost::quorums::testing::joint;
 
     #[test]
     fn a_leader_behind_its_quorum_is_seen() {
@@ -55,5 +56,11 @@ mod tests {
         assert!(judge(&[promise(2, old, torn)]).is_err());
         assert!(judge(&[promise(2, old, torn), promise(3, old, torn)]).is_ok());
         assert!(judge(&[promise(2, old, Standing::Blank)]).is_err());
+        let both = joint(3, &[1, 4, 5]);
+        let judge = |promises: &[Promise]| check(&both, ServerId(1), rank, promises);
+        let sound = |server| promise(server, old, Standing::Sound);
+        assert!(judge(&[sound(2), sound(4)]).is_ok());
+        assert!(judge(&[sound(2), sound(3)]).is_err());
+        assert!(judge(&[sound(2), promise(4, new, Standing::Sound)]).is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 use zabrus_core::wire::{
     Acl, AddWatch, CheckVersion, Create, Delete, ErrorCode, EventType, Id, OpCode, PathOnly, PathWatch,
-    SetData,
+    Reconfig, SetData,
 };
 use zabrus_core::{Bytes, Duration, Instant, jute};
 
@@ -55,6 +55,7 @@ pub enum Wish {
     WatchBelow(String),
     Sync,
     Close,
+    Reconfig(Reconfig),
 }
 
 /// What a client with a name heard.
@@ -104,6 +105,7 @@ impl Wish {
             }
             Self::Sync => Ask::new(OpCode::Sync, jute::encode(&PathOnly { path: "/".into() })),
             Self::Close => Ask::new(OpCode::CloseSession, Vec::new()),
+            Self::Reconfig(asked) => Ask::new(OpCode::Reconfig, jute::encode(asked)),
         }
     }
 }

@@ -8,6 +8,7 @@
 
 mod actors;
 mod client;
+pub(crate) mod members;
 mod received;
 pub mod recipes;
 mod registry;
@@ -130,6 +131,7 @@ impl Clients {
     /// Servers stay where they are from now on.
     pub fn calm(&mut self) {
         self.settings.movable.clear();
+        self.settings.voters.clear();
     }
 
     /// No client begins anything new from now on. Those that have a session keep it.

@@ -6,6 +6,7 @@ use zabrus_core::wire::{
 };
 use zabrus_core::{Bytes, jute};
 
+use super::members::change_voters;
 use super::registry::Kind;
 use crate::ghost::model::open_acl;
 use crate::random::Random;
@@ -85,7 +86,7 @@ impl Workload<'_> {
     }
 
     fn any_path(&mut self) -> String {
-        if !self.settings.movable.is_empty() && self.random.chance(50) {
+        if self.changes_members() && self.random.chance(50) {
             return "/zookeeper/config".into();
         }
         match self.random.below(20) {
@@ -179,7 +180,7 @@ impl Workload<'_> {
         if self.settings.quotas && self.random.chance(30) {
             return self.quota();
         }
-        if !self.settings.movable.is_empty() && self.random.chance(30) {
+        if self.changes_members() && self.random.chance(self.settings.reconfig_per_mille) {
             return self.reconfig();
         }
         match self.random.below(20) {
@@ -229,8 +230,17 @@ impl Workload<'_> {
         several(OpCode::Multi, &parts)
     }
 
+    fn changes_members(&self) -> bool {
+        !self.settings.movable.is_empty() || !self.settings.voters.is_empty()
+    }
+
     /// An observer, or a server that is nowhere, goes or comes; or what is refused (client.md section 16).
     fn reconfig(&mut self) -> Ask {
+        let voters = &self.settings.voters;
+        if self.settings.movable.is_empty() || !voters.is_empty() && self.random.chance(800) {
+            let asked = change_voters(voters, false, self.random);
+            return Ask::new(OpCode::Reconfig, jute::encode(&asked));
+        }
         let (id, text) = (*self.random.pick(&self.settings.movable), |text: &str| Some(text.to_owned()));
         let mut asked = Reconfig { version: -1, ..Reconfig::default() };
         match self.random.below(20) {
@@ -240,7 +250,7 @@ impl Workload<'_> {
             17 => asked.joining = text("some thing"),
             18 => asked.leaving = text("abc"),
             _ => {
-                asked.joining = Some(member_line(id, false));
+                asked.joining = Some(member_line(id, true));
                 asked.version = self.random.below(2) as i64 - 1;
             }
         }

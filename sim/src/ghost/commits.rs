@@ -7,6 +7,7 @@ use zabrus_core::{Duration, Epoch, Position, ServerId, Zxid};
 
 use super::court::Court;
 use super::history::Broken;
+use super::server::ServerFacts;
 use super::{Checked, Ghost};
 use crate::checks::{
     Rule, b04_primary_order, b06_primary_integrity, b07_prefix_consistency, b08_commit_justification,
@@ -52,10 +53,11 @@ impl Ghost {
         self.ready_to_serve(leader, epoch)?;
         let facts = &self.servers[&leader];
         let own = facts.durable.holds(&self.history, upto) || facts.excused(upto);
-        let holders = self.epochs.record(epoch).holders(&self.quorums, zxid);
-        let verdict = b08_commit_justification::check(&self.quorums, leader, zxid, holders, own);
+        let deciding = self.configs.deciding(&self.history, leader, upto);
+        let holders = self.epochs.record(epoch).holders(&deciding, zxid);
+        let verdict = b08_commit_justification::check(&deciding, leader, zxid, holders, own);
         self.judge(Rule::B8, leader, verdict)?;
-        self.extend(leader, upto)?;
+        self.extend(leader, epoch, upto)?;
         self.count_commit(epoch);
         self.survives(leader)
     }
@@ -69,12 +71,12 @@ impl Ghost {
             let holds = facts.durable.holds(&self.history, initial);
             holds && facts.durable.epochs.current_epoch == epoch || facts.excused(initial)
         });
-        let verdict = y07_serving_quorum::check(&self.quorums, epoch, leader, ready, own);
+        let verdict = y07_serving_quorum::check(&facts.counts.before, epoch, leader, ready, own);
         self.judge(Rule::Y7, leader, verdict)
     }
 
     /// Makes everything up to `upto` part of the committed history.
-    fn extend(&mut self, leader: ServerId, upto: Position) -> Checked {
+    fn extend(&mut self, leader: ServerId, epoch: Epoch, upto: Position) -> Checked {
         let path = match self.history.path(upto) {
             Ok(path) => path,
             Err(Broken::Unknown(zxid)) => {
@@ -91,11 +93,14 @@ impl Ghost {
             let initial = self.epochs.initial(next.zxid.epoch());
             let verdict = b04_primary_order::check(self.history.committed(), next, initial);
             self.judge(Rule::B4, leader, verdict)?;
+            self.reconfig_decided(leader, epoch, next)?;
             if let Some((epoch, initial)) = self.epochs.established() {
                 let verdict = b06_primary_integrity::check(&self.history, next, epoch, initial);
                 self.judge(Rule::B6, leader, verdict)?;
             }
             self.history.commit(next);
+            self.configs.commit(next.zxid);
+            self.count_reconfig(leader, epoch, next.zxid);
             self.counters.saw(Mark::Commits);
             self.execute(leader, next)?;
         }
@@ -122,7 +127,14 @@ impl Ghost {
                 life.heard_sessions.get(&session).copied().unwrap_or((begin, Duration::ZERO));
             (now.since(heard).max(longest), now.since(begin))
         };
-        let mut court = Court { counters, now: *now, server: Some(leader), well_since };
+        let follows = |facts: &&ServerFacts| {
+            facts.status.is_some_and(|status| status.serving && status.leader == Some(leader))
+        };
+        // A disk that was empty when it came may have forgotten a promise: it does not count in this epoch.
+        let trusted = |facts: &&ServerFacts| facts.config.empty_is_expected;
+        let serving = servers.values().filter(|_| well_since.is_some()).filter(trusted).filter(follows);
+        let serving = serving.map(|facts| facts.config.id).collect();
+        let mut court = Court { counters, now: *now, server: Some(leader), well_since, serving };
         ledger.committed(&transaction, model, silence, &mut court)?;
         recipes.committed(*now, zxid, model);
         Ok(())
@@ -130,11 +142,37 @@ impl Ghost {
 
     /// R1 and R2, after a commit or a change of any disk.
     pub(super) fn survives(&mut self, server: ServerId) -> Checked {
-        let durable: Vec<_> = self.quorums.voters().iter().map(|id| &self.servers[id].durable).collect();
-        let recoverable = r01_recoverability::check(&self.quorums, &self.history, &durable);
-        let held = r02_durable_quorum::check(&self.quorums, &self.history, &durable);
+        let durable: Vec<_> = self.servers.values().map(|facts| &facts.durable).collect();
+        let first = *self.servers.keys().next().expect("a world has servers");
+        let deciding = self.configs.deciding(&self.history, first, self.history.committed());
+        let held = r02_durable_quorum::check(&deciding, &self.history, &durable);
+        let rules = self.present().ensemble.version;
+        // Who may lead counts what is in its log, or what others told it.
+        let lacks = |facts: &ServerFacts| !facts.durable.holds(&self.history, self.history.committed());
+        let mut leaders = self.servers.iter().enumerate().filter(|(_, (_, facts))| lacks(facts));
+        let recoverable = leaders.try_for_each(|(place, (id, facts))| {
+            let own = self.configs.quorums(&self.history, *id, facts.durable.last);
+            r01_recoverability::check(&own, &self.history, &durable, place)?;
+            let newer = self.configs.teachable().rev().take_while(|config| config.ensemble.version >= rules);
+            newer
+                .map(|config| &config.quorums)
+                .try_for_each(|taught| r01_recoverability::check(taught, &self.history, &durable, place))
+        });
         self.judge(Rule::R2, server, held)?;
         self.judge(Rule::R1, server, recoverable)
+    }
+
+    /// B8 for a reconfig among others that are committed at once: it needs a quorum of both ensembles.
+    fn reconfig_decided(&mut self, leader: ServerId, epoch: Epoch, at: Position) -> Checked {
+        if self.configs.get(leader, at.zxid).is_none() {
+            return Ok(());
+        }
+        let deciding = self.configs.deciding(&self.history, leader, at);
+        let facts = &self.servers[&leader];
+        let own = facts.durable.holds(&self.history, at) || facts.excused(at);
+        let holders = self.epochs.record(epoch).holders(&deciding, at.zxid);
+        let verdict = b08_commit_justification::check(&deciding, leader, at.zxid, holders, own);
+        self.judge(Rule::B8, leader, verdict)
     }
 
     fn delivered(&mut self, server: ServerId, status: &Status) -> Checked {
@@ -150,6 +188,31 @@ impl Ghost {
         let index = self.history.committed_index(applied).unwrap_or(0);
         let verdict = b15_equal_states::check(applied, status.state_digest, self.model.digest_at(index));
         self.judge(Rule::B15, server, verdict)
+    }
+
+    fn count_reconfig(&mut self, leader: ServerId, epoch: Epoch, zxid: Zxid) {
+        let Some(config) = self.configs.get(leader, zxid) else { return };
+        let voters = config.quorums.names(config.quorums.voters());
+        let verb = if config.is_next { "are to vote" } else { "vote" };
+        self.news = Some(format!("{zxid} is committed: {voters} {verb} from now on"));
+        if config.is_next {
+            return;
+        }
+        let Some(before) = self.configs.get(leader, config.before).filter(|before| before.is_next) else {
+            return;
+        };
+        let old = self.configs.get(leader, before.before).map_or(0, |old| old.quorums.voters());
+        let replaced = old & config.quorums.voters() == 0;
+        let (removed, finished) = (!config.quorums.is_voter(leader), config.before.epoch() != zxid.epoch());
+        self.counters.saw(Mark::VotersChanged);
+        for (mark, seen) in [
+            (Mark::VotersReplaced, replaced),
+            (Mark::LeadersRemoved, removed && epoch == zxid.epoch()),
+            (Mark::AnnouncementsFinished, finished),
+        ] {
+            self.counters.saw_times(mark, u64::from(seen));
+        }
+        self.liveness.disturbed(self.now);
     }
 
     fn count_commit(&mut self, epoch: Epoch) {

@@ -1,5 +1,7 @@
 //! Whoever judges: counts each evaluation, and makes a violation of a failed one.
 
+use std::collections::BTreeSet;
+
 use zabrus_core::{Instant, ServerId};
 
 use super::Checked;
@@ -16,9 +18,16 @@ pub struct Court<'a> {
     pub server: Option<ServerId>,
     /// Since when everything must be well, if it must.
     pub well_since: Option<Instant>,
+    /// Then: who serves with the leader that it is about.
+    pub serving: BTreeSet<ServerId>,
 }
 
-impl Court<'_> {
+impl<'a> Court<'a> {
+    /// Whoever judges while nothing need be well.
+    pub fn new(counters: &'a mut Counters, now: Instant, server: Option<ServerId>) -> Self {
+        Self { counters, now, server, well_since: None, serving: BTreeSet::new() }
+    }
+
     /// Something is counted.
     pub fn saw(&mut self, mark: Mark) {
         self.counters.saw(mark);

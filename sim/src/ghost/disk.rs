@@ -339,7 +339,8 @@ impl Ghost {
             Ok(false) => Ok(()),
             Ok(true) => {
                 let leader = self.epochs.leader(at.zxid.epoch());
-                self.judge(Rule::B1, server, b01_integrity::check(at.zxid, server, leader))
+                self.judge(Rule::B1, server, b01_integrity::check(at.zxid, server, leader))?;
+                self.reconfigured(server, previous, at)
             }
             Err(sentence) => self.judge(Rule::B11, server, Err(sentence)),
         }
@@ -395,7 +396,7 @@ impl Ghost {
         if cause == Cause::Damage {
             self.facts(server).removed.clear();
         }
-        if self.quorums.bit(server) == 0 { Ok(()) } else { self.survives(server) }
+        if self.configs.ever_voted(server) { self.survives(server) } else { Ok(()) }
     }
 
     /// The log of D_i is no continuation of what it was.
@@ -409,6 +410,11 @@ impl Ghost {
     ) -> Checked {
         let mut cut = Vec::new();
         let held = self.history.committed_part(before.last, |position| cut.push(position));
+        let announces =
+            |at: &Position| self.configs.get(server, at.zxid).is_some_and(|config| config.is_next);
+        if cause == Cause::Sync && cut.iter().any(announces) {
+            self.counters.saw(Mark::AnnouncementsTruncated);
+        }
         if harmed {
             let verdict = r06_never_shrink_silently::check(&self.history, held, after);
             return self.judge(Rule::R6, server, verdict);

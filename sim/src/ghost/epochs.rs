@@ -6,7 +6,7 @@ use zabrus_core::message::LinkIncarnation;
 use zabrus_core::storage::Epochs;
 use zabrus_core::{Epoch, Position, ServerId, Zxid};
 
-use super::quorums::{Quorums, Voters};
+use super::quorums::{Quorums, Servers};
 
 /// A counted ACKEPOCH, with what its sender said of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct EpochRecord {
     /// The end of the history that NEWLEADER named on each link.
     pub sent_ends: BTreeMap<(ServerId, LinkIncarnation), Position>,
     /// Who acknowledged NEWLEADER.
-    pub ready: Voters,
+    pub ready: Servers,
     /// The highest acknowledgement of each.
     pub acknowledged: BTreeMap<ServerId, Zxid>,
     /// What its leader takes for committed.
@@ -98,7 +98,7 @@ impl EpochLedger {
 impl EpochRecord {
     /// The voters whose acknowledgements cover `zxid`.
     #[must_use]
-    pub fn holders(&self, quorums: &Quorums, zxid: Zxid) -> Voters {
+    pub fn holders(&self, quorums: &Quorums, zxid: Zxid) -> Servers {
         let covering = self.acknowledged.iter().filter(|(_, acknowledged)| **acknowledged >= zxid);
         covering.fold(0, |set, (id, _)| set | quorums.bit(*id))
     }

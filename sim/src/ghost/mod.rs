@@ -9,6 +9,7 @@
 //! [`Ghost::crashed`] when a process ended, after its disk lost what it lost; [`Ghost::damaged`] when a
 //! fault was injected into a disk.
 
+pub mod configs;
 pub mod durable;
 pub mod epochs;
 pub mod history;
@@ -28,6 +29,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use zabrus_core::config::Config;
 use zabrus_core::io::ClientId;
 use zabrus_core::message::Vote;
 use zabrus_core::state::State;
@@ -45,15 +47,16 @@ use crate::liveness::{Liveness, ServerView};
 use crate::schedule::Index;
 use crate::settings::Settings;
 use crate::violation::Violation;
+use configs::Configs;
 use court::Court;
 use durable::Durable;
 use epochs::EpochLedger;
 use history::History;
 use ledger::Ledger;
 use model::Model;
-use quorums::Quorums;
 use recipes::Recipes;
 use server::ServerFacts;
+pub(crate) use steps::counted;
 
 /// What a hook comes to.
 pub type Checked = Result<(), Violation>;
@@ -63,7 +66,7 @@ pub type Checked = Result<(), Violation>;
 #[derive(Clone, Debug)]
 pub struct Ghost {
     now: Instant,
-    quorums: Quorums,
+    configs: Configs,
     servers: BTreeMap<ServerId, ServerFacts>,
     history: History,
     epochs: EpochLedger,
@@ -76,6 +79,8 @@ pub struct Ghost {
     /// [`Settings::liveness_expected`].
     hopeful: bool,
     counters: Counters,
+    /// Who votes since the last change, until somebody asks.
+    news: Option<String>,
 }
 
 impl Ghost {
@@ -85,12 +90,17 @@ impl Ghost {
     /// If there is no server.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
-        let facts = |id: &ServerId| (*id, ServerFacts::new(settings.config(*id, true)));
-        let servers: BTreeMap<ServerId, ServerFacts> = settings.ensemble.members.keys().map(facts).collect();
+        let config = |id| (id, settings.config(id, true));
+        let configs: BTreeMap<ServerId, Config> = settings.servers().map(config).collect();
+        let files = configs.iter().map(|(id, config)| (*id, config.ensemble.clone())).collect();
+        let files = Configs::new(files);
+        let facts =
+            |(id, config): (ServerId, Config)| (id, ServerFacts::new(config, &files.present(id).quorums));
+        let servers: BTreeMap<ServerId, ServerFacts> = configs.into_iter().map(facts).collect();
         let config = servers.values().next().expect("a world has servers").config.clone();
         Self {
             now: Instant(0),
-            quorums: Quorums::new(&config.ensemble),
+            configs: files,
             liveness: Liveness::new(&config),
             hopeful: settings.liveness_expected,
             servers,
@@ -101,6 +111,7 @@ impl Ghost {
             recipes: Recipes::new(settings.load.recipe),
             candidates: BTreeSet::new(),
             counters: Counters::default(),
+            news: None,
         }
     }
 
@@ -118,6 +129,24 @@ impl Ghost {
     /// The counts, for whoever injects faults.
     pub fn counters_mut(&mut self) -> &mut Counters {
         &mut self.counters
+    }
+
+    /// Who belongs to the ensemble after everything that is committed.
+    #[must_use]
+    pub fn present(&self) -> &configs::Config {
+        let first = self.servers.keys().next().expect("a world has servers");
+        self.configs.present(*first)
+    }
+
+    /// Which ensembles there were and may be.
+    #[must_use]
+    pub fn configs(&self) -> &Configs {
+        &self.configs
+    }
+
+    /// Who votes by now, if that has just changed.
+    pub fn take_news(&mut self) -> Option<String> {
+        self.news.take()
     }
 
     /// All transactions, and the committed history.
@@ -146,7 +175,7 @@ impl Ghost {
             Act::Left { id } => ledger.closed(*now, *id),
             Act::Abandoned { id } => ledger.left(*id),
             Act::Noted { player, note } => {
-                let mut court = Court { counters, now: *now, server: None, well_since: None };
+                let mut court = Court::new(counters, *now, None);
                 recipes.noted(*player, note, model, &mut court)?;
             }
         }
@@ -159,7 +188,7 @@ impl Ghost {
     /// The rule that this breaks.
     pub fn client_received(&mut self, server: ServerId, client: ClientId, received: &Received) -> Checked {
         let Self { ledger, model, history, counters, now, .. } = self;
-        let mut court = Court { counters, now: *now, server: Some(server), well_since: None };
+        let mut court = Court::new(counters, *now, Some(server));
         ledger.received(client, received, model, history.committed().zxid, &mut court)
     }
 
@@ -184,10 +213,10 @@ impl Ghost {
         }
         let waiting = self.ledger.longest_waiting();
         // Who was left out need not come back.
-        let members = self.model.members(self.history.committed().zxid).map(|(_, members)| members);
-        let is_member = |view: &&ServerView| members.as_ref().is_none_or(|all| all.contains(&view.id.0));
+        let present = self.present();
+        let is_member = |view: &&ServerView| present.ensemble.members.contains_key(&view.id);
         let views: Vec<ServerView> = views.iter().filter(is_member).cloned().collect();
-        for (rule, verdict) in self.liveness.judge(self.now, &self.quorums, &views, waiting) {
+        for (rule, verdict) in self.liveness.judge(self.now, &present.quorums, &views, waiting) {
             self.counters.checked(rule);
             verdict.map_err(|sentence| (rule, sentence))?;
         }
@@ -209,6 +238,11 @@ impl Ghost {
         self.judge(Rule::N12, server, verdict)?;
         let verdict = w10_true_stats::check(state, self.model.subtree("/", applied.zxid));
         self.judge(Rule::W10, server, verdict)?;
+        let told = &self.servers[&server].config.service.ensemble_text;
+        if applied == Position::EMPTY && *told != self.model.settings().ensemble_text {
+            // A joiner shows what its own operator wrote, as long as there is nothing else.
+            return Ok(());
+        }
         let verdict = b15_equal_states::nodes(state, self.model.subtree("/", applied.zxid));
         self.judge(Rule::B15, server, verdict)
     }

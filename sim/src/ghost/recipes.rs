@@ -162,7 +162,7 @@ mod tests {
         let mut recipes = Recipes::new(Some(recipe));
         let model = Model::new(ServiceSettings::new(Duration::from_seconds(2)));
         let mut counters = Counters::default();
-        let mut court = Court { counters: &mut counters, now: Instant(0), server: None, well_since: None };
+        let mut court = Court::new(&mut counters, Instant(0), None);
         let (last, before) = notes.split_last().expect("there are notes");
         for (player, note) in before {
             assert_eq!(recipes.noted(*player, note, &model, &mut court), Ok(()));

@@ -2,7 +2,7 @@
 
 use zabrus_core::event::{Departure, Event, Phase, Role, SyncAction};
 use zabrus_core::io::Output;
-use zabrus_core::message::{Frame, LinkIncarnation, Message, Notification, SenderState};
+use zabrus_core::message::{Frame, LinkIncarnation, Message, Notification, SenderState, Vote};
 use zabrus_core::replica::Status;
 use zabrus_core::storage::{Epochs, Standing};
 use zabrus_core::{Bytes, Epoch, Position, Replica, ServerId, Zxid};
@@ -25,6 +25,7 @@ impl Ghost {
     /// # Errors
     /// The rule that it breaks.
     pub fn output(&mut self, server: ServerId, output: &Output, replica: &Replica) -> Checked {
+        self.counts(server, replica);
         let facts = self.facts(server);
         facts.shows(replica.storage().epochs());
         let life = &facts.life;
@@ -33,7 +34,13 @@ impl Ghost {
             self.judge(Rule::Y12, server, verdict)?;
         }
         match output {
-            Output::Send { frame: Frame::Vote { notification, .. }, .. } => self.vote(server, notification),
+            Output::Send { frame: Frame::Vote { notification, .. }, .. } => {
+                // Members of whom it tells may be nowhere but in its memory.
+                if self.history.position(replica.status().logged.zxid).is_none() {
+                    self.learn_memory(server, replica)?;
+                }
+                self.vote(server, notification)
+            }
             Output::Send { peer, frame: Frame::Open { link } | Frame::Accept { link, .. }, .. } => {
                 self.facts(server).life.open.insert(*peer, *link);
                 Ok(())
@@ -74,7 +81,11 @@ impl Ghost {
         let facts = &self.servers[&server];
         let (durable, standing) = (facts.durable, facts.known_epochs().standing);
         self.judge(Rule::E4, server, e04_no_blank_voter::check("a vote", standing))?;
-        let verdict = e05_no_foreign_voter::check(&self.quorums, server, vote);
+        // It may have learned of another ensemble behind its vote.
+        let counts = &self.servers[&server].counts;
+        let verdict = e05_no_foreign_voter::check(&counts.quorums, server, vote)
+            .or_else(|_| e05_no_foreign_voter::check(&counts.before, server, vote))
+            .or_else(|error| if self.hears_of_voters(server, vote) { Ok(()) } else { Err(error) });
         self.judge(Rule::E5, server, verdict)?;
         if !self.servers[&server].excused(durable.last) {
             // A settled leader's vote names its own epoch (zab.md section 1.8).
@@ -86,6 +97,17 @@ impl Ghost {
             self.candidates.insert(vote);
         }
         Ok(())
+    }
+
+    /// Whether other voters are announced in some log, among whom this vote is no foreign one: a server that heard of
+    /// them votes, too.
+    fn hears_of_voters(&self, server: ServerId, vote: Vote) -> bool {
+        let own = self.servers[&server].durable.last.zxid;
+        let announced = self.configs.announced_since(own);
+        let counts = &self.servers[&server].counts.quorums;
+        announced
+            .map(|config| counts.and(&config.quorums))
+            .any(|q| e05_no_foreign_voter::check(&q, server, vote).is_ok())
     }
 
     pub(super) fn message(
@@ -193,9 +215,6 @@ impl Ghost {
 
     fn ack_epoch(&mut self, epoch: Epoch, leader: ServerId, promise: Promise) -> Checked {
         let server = promise.server;
-        if self.quorums.bit(server) == 0 {
-            return Ok(());
-        }
         let facts = &self.servers[&server];
         let (durable, excused) = (facts.durable, facts.excused(promise.last));
         let standing = facts.known_epochs().standing;
@@ -226,10 +245,14 @@ impl Ghost {
             let sentence = format!("it sends {zxid} after {previous}, which nobody ever stored");
             return self.judge(Rule::B1, server, Err(sentence));
         };
-        let new = match self.history.learn(before, before.extend(zxid, payload), || payload.clone()) {
+        let at = before.extend(zxid, payload);
+        let new = match self.history.learn(before, at, || payload.clone()) {
             Ok(new) => new,
             Err(sentence) => return self.judge(Rule::B11, server, Err(sentence)),
         };
+        if new {
+            self.reconfigured(server, before, at)?;
+        }
         if new && zxid.epoch() != epoch {
             let sentence = format!("in epoch {epoch} it sends {zxid}, which no leader ever proposed");
             return self.judge(Rule::B1, server, Err(sentence));
@@ -245,7 +268,7 @@ impl Ghost {
         epoch: Epoch,
     ) -> Checked {
         self.facts(server).link(peer, link).acknowledged = true;
-        let bit = self.quorums.bit(server);
+        let bit = self.present().quorums.bit(server);
         let record = self.epochs.record(epoch);
         let end = record.sent_ends.get(&(server, link)).copied();
         let needed: Vec<Position> = record.initial.into_iter().chain(end).collect();
@@ -353,11 +376,14 @@ impl Ghost {
             return Ok(());
         }
         let heard = &facts.life.heard;
+        if facts.counts.versions.len() > 1 {
+            self.counters.saw(Mark::DecisionsOfTwo);
+        }
         if !e12_elected_best::holds(leader, heard) {
             self.counters.saw(Mark::ElectedNotBest);
         }
         let decision = e03_justified_decision::Decision { leader, round, through_settled };
-        let verdict = e03_justified_decision::check(&self.quorums, server, decision, heard);
+        let verdict = e03_justified_decision::check(&facts.counts.quorums, server, decision, heard);
         self.judge(Rule::E3, server, verdict)
     }
 
@@ -377,14 +403,17 @@ impl Ghost {
                 .map(|(_, p)| *p)
                 .collect()
         };
-        let set = promised.iter().fold(0, |set, promise| set | self.quorums.bit(promise.server));
-        let verdict = e08_promise_quorum::check(&self.quorums, epoch, server, set);
+        let quorums = self.servers[&server].counts.quorums.clone();
+        if self.servers[&server].counts.versions.len() > 1 {
+            self.counters.saw(Mark::EpochsOfTwo);
+        }
+        let set = promised.iter().fold(0, |set, promise| set | quorums.bit(promise.server));
+        let verdict = e08_promise_quorum::check(&quorums, epoch, server, set);
         self.judge(Rule::E8, server, verdict)?;
         let facts = &self.servers[&server];
         let current = facts.known_epochs().current_epoch;
         let current = if current == epoch { facts.earlier_epoch } else { current };
-        let verdict =
-            y02_leader_most_recent::check(&self.quorums, server, (current, initial.zxid), &promised);
+        let verdict = y02_leader_most_recent::check(&quorums, server, (current, initial.zxid), &promised);
         self.judge(Rule::Y2, server, verdict)?;
         self.judge(Rule::Y3, server, y03_initial_history::check(&self.history, epoch, initial))?;
         if self.epochs.establish(epoch, initial) {

@@ -11,6 +11,7 @@ use zabrus_core::wire::SessionId;
 use zabrus_core::{Duration, Epoch, Instant, Position, ServerId, Zxid};
 
 use super::durable::Durable;
+use super::quorums::Quorums;
 use crate::checks::Rule;
 
 /// One end of a link between a learner and its leader, as its messages show it.
@@ -71,7 +72,20 @@ pub(super) struct ServerFacts {
     pub(super) asked: VecDeque<FileOperation>,
     /// The replica's state after its last step, `None` while it is down.
     pub(super) status: Option<Status>,
+    /// What it counts, as it says itself.
+    pub(super) counts: Counts,
     pub(super) life: Life,
+}
+
+/// The ensembles that a server counts.
+#[derive(Clone, Debug)]
+pub(super) struct Counts {
+    pub(super) quorums: Quorums,
+    /// The same before its last input, by which it decided to commit.
+    pub(super) before: Quorums,
+    pub(super) versions: Vec<u64>,
+    /// Its log, when it was last judged by that.
+    pub(super) seen: Option<Position>,
 }
 
 /// What ends with the process.
@@ -86,8 +100,6 @@ pub(super) struct Life {
     pub(super) disk_failed: bool,
     /// The next step must have no effect, by this rule.
     pub(super) no_effect: Option<Rule>,
-    /// The version of its members as it was last judged.
-    pub(super) members: Option<u64>,
     /// Nor may it say or leave anything because of its input.
     pub(super) foreign: bool,
     /// The epoch it leads, as its events say, if it leads.
@@ -115,7 +127,7 @@ pub(super) struct Life {
 }
 
 impl ServerFacts {
-    pub(super) fn new(config: Config) -> Self {
+    pub(super) fn new(config: Config, quorums: &Quorums) -> Self {
         let mut durable = Durable::nothing(config.id);
         if config.empty_is_expected {
             (durable.usable, durable.epochs.standing) = (true, Standing::Sound);
@@ -134,6 +146,12 @@ impl ServerFacts {
             whole_snapshots: BTreeSet::new(),
             asked: VecDeque::new(),
             status: None,
+            counts: Counts {
+                quorums: quorums.clone(),
+                before: quorums.clone(),
+                versions: vec![0],
+                seen: None,
+            },
             life: Life::default(),
         }
     }

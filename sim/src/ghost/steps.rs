@@ -4,10 +4,13 @@ use zabrus_core::config::ElectionAlgorithm;
 use zabrus_core::event::{Phase, Role};
 use zabrus_core::io::Input;
 use zabrus_core::message::{Frame, Message};
+use zabrus_core::quorum::Ensemble;
 use zabrus_core::replica::Status;
 use zabrus_core::wire::{OpCode, SessionId};
-use zabrus_core::{Duration, Replica, ServerId, Zxid};
+use zabrus_core::{Duration, Position, Replica, ServerId, Zxid};
 
+use super::configs::Config;
+use super::quorums::Quorums;
 use super::server::{Life, ServerFacts};
 use super::{Checked, Ghost};
 use crate::checks::{
@@ -27,8 +30,9 @@ impl Ghost {
     pub fn booted(&mut self, server: ServerId, replica: &Replica) -> Checked {
         self.counters.saw(Mark::Boots);
         self.liveness.disturbed(self.now);
+        self.counts(server, replica);
         let facts = self.facts(server);
-        (facts.life, facts.status) = (Life::default(), None);
+        (facts.life, facts.status, facts.counts.seen) = (Life::default(), None, None);
         self.step(server, &replica.status())
     }
 
@@ -138,19 +142,61 @@ impl Ghost {
         Ok(())
     }
 
+    /// Takes note of what a server counts.
+    pub(super) fn counts(&mut self, server: ServerId, replica: &Replica) {
+        let counted = counted(replica);
+        let facts = self.facts(server);
+        if counted.iter().map(|ensemble| ensemble.version).eq(facts.counts.versions.iter().copied()) {
+            return;
+        }
+        let servers = self.configs.servers().clone();
+        let alone = counted.iter().map(|ensemble| Quorums::among(&servers, ensemble));
+        let counts = &mut self.facts(server).counts;
+        counts.quorums = alone.reduce(|one, other| one.and(&other)).expect("at least one counts");
+        counts.versions = counted.iter().map(|ensemble| ensemble.version).collect();
+        counts.seen = None;
+    }
+
+    /// M1.
     fn members(&mut self, server: ServerId, replica: &Replica) -> Checked {
-        let (applied, ensemble) = (replica.status().applied.zxid, replica.ensemble());
+        self.counts(server, replica);
+        let status = replica.status();
+        let seen = Some(status.logged);
+        let counts = &mut self.facts(server).counts;
+        counts.before = counts.quorums.clone();
+        // A snapshot that is being installed counts when it is installed; until then the server asks for no quorum.
+        let installs = status.phase == Phase::Synchronization && status.role != Role::Leading;
+        if installs || status.role == Role::Settling {
+            return Ok(());
+        }
+        // A disk that lies may hide from the observer what its server believes to have.
+        if counts.seen == seen || self.history.position(status.logged.zxid) != Some(status.logged) {
+            return Ok(());
+        }
+        self.facts(server).counts.seen = seen;
+        let counted = counted(replica);
+        let log: Vec<&Ensemble> = self
+            .configs
+            .counted(&self.history, server, status.logged)
+            .into_iter()
+            .map(|c| &c.ensemble)
+            .collect();
+        let is_told = |config: &&Config| config.ensemble.version == counted[0].version;
+        let taught = self.configs.teachable().find(is_told).map(|config| &config.ensemble);
+        let verdict = m01_members::counted(&counted, &log, taught);
+        if counted != log {
+            self.counters.saw(Mark::EnsemblesTaught);
+        }
+        self.judge(Rule::M1, server, verdict)
+    }
+
+    /// A transaction was seen for the first time: perhaps a reconfig.
+    pub(super) fn reconfigured(&mut self, server: ServerId, previous: Position, at: Position) -> Checked {
         if !self.model.settings().reconfig_enabled {
             return Ok(());
         }
-        let verdict = m01_members::version(applied, ensemble.version, self.model.members_version(applied));
-        self.judge(Rule::M1, server, verdict)?;
-        if self.facts(server).life.members == Some(ensemble.version) {
-            return Ok(());
-        }
-        self.facts(server).life.members = Some(ensemble.version);
-        let (_, expected) = self.model.members(applied).expect("they may change");
-        self.judge(Rule::M1, server, m01_members::members(ensemble, &expected))
+        let verdict = self.configs.learn(&self.history, previous, at);
+        self.judge(Rule::M1, server, verdict)
     }
 
     pub(super) fn step(&mut self, server: ServerId, status: &Status) -> Checked {
@@ -265,6 +311,11 @@ impl Ghost {
         let verdict = y14_memory_equals_disk::state(&self.history, status.applied, &durable);
         self.judge(Rule::Y14, server, verdict)
     }
+}
+
+/// The ensembles whose quorums a server asks for.
+pub(crate) fn counted(replica: &Replica) -> Vec<&Ensemble> {
+    replica.ensembles().iter().collect()
 }
 
 /// The sessions that a learner's message touches: those named with a ping, or one whose client came

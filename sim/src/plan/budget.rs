@@ -11,7 +11,6 @@
 use std::collections::BTreeSet;
 
 use zabrus_core::ServerId;
-use zabrus_core::quorum::Ensemble;
 
 use super::Observation;
 use crate::fault::{DiskFault, Fault, FaultKind};
@@ -20,7 +19,6 @@ type Servers = BTreeSet<ServerId>;
 
 #[derive(Clone, Debug)]
 pub(super) struct Budget {
-    ensemble: Ensemble,
     liveness_expected: bool,
     /// Their disks were ever damaged.
     damaged: Servers,
@@ -36,9 +34,8 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    pub(super) const fn new(ensemble: Ensemble, liveness_expected: bool) -> Self {
+    pub(super) const fn new(liveness_expected: bool) -> Self {
         Self {
-            ensemble,
             liveness_expected,
             damaged: Servers::new(),
             spoilt: Servers::new(),
@@ -65,7 +62,7 @@ impl Budget {
         if kind.damages() {
             let twice = kind != FaultKind::Wipe && hit.iter().any(|id| self.spoilt.contains(id));
             let sound = |id: &ServerId| !hit.contains(id) && !self.damaged.contains(id);
-            if twice || hit.iter().any(is_swapped) || !self.is_quorum_without(hit, sound) {
+            if twice || hit.iter().any(is_swapped) || !is_quorum_without(hit, sound, observation) {
                 return false;
             }
         }
@@ -73,16 +70,12 @@ impl Budget {
             return true;
         }
         let well = |id: &ServerId| {
-            !hit.contains(id) && !self.shaken.contains(id) && observation.servers[id].is_sound
+            !hit.contains(id)
+                && !self.shaken.contains(id)
+                && observation.servers.get(id).is_some_and(|server| server.is_sound)
         };
         let nobody_is_hurt = self.shaken.is_disjoint(&self.damaged);
-        (!kind.damages() && nobody_is_hurt) || self.is_quorum_without(hit, well)
-    }
-
-    /// Whether the voters that `remain` are a quorum, or none of those `hit` is a voter.
-    fn is_quorum_without(&self, hit: &Servers, remain: impl Fn(&ServerId) -> bool) -> bool {
-        let no_voter = !hit.iter().any(|id| self.ensemble.is_voter(*id));
-        no_voter || self.ensemble.is_quorum(&self.ensemble.voters().filter(remain).collect())
+        (!kind.damages() && nobody_is_hurt) || is_quorum_without(hit, well, observation)
     }
 
     /// Forgets what is over.
@@ -123,4 +116,12 @@ impl Budget {
             _ => {}
         }
     }
+}
+
+/// Whether of each ensemble the voters that `remain` are a quorum, or none of those `hit` is a voter.
+fn is_quorum_without(hit: &Servers, remain: impl Fn(&ServerId) -> bool, observation: &Observation) -> bool {
+    observation.ensembles.iter().all(|ensemble| {
+        let no_voter = !hit.iter().any(|id| ensemble.is_voter(*id));
+        no_voter || ensemble.is_quorum(&ensemble.voters().filter(&remain).collect())
+    })
 }

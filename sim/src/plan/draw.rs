@@ -54,8 +54,8 @@ impl Plan {
     pub(super) fn election(&mut self, observation: &Observation) -> Vec<Fault> {
         let up: Vec<ServerId> =
             observation.servers.iter().filter(|(_, server)| server.up).map(|(id, _)| *id).collect();
-        let voters: Vec<ServerId> =
-            up.iter().copied().filter(|id| self.settings.ensemble.may_lead(*id)).collect();
+        let may_lead = |id: &ServerId| observation.ensembles.iter().any(|ensemble| ensemble.may_lead(*id));
+        let voters: Vec<ServerId> = up.iter().copied().filter(may_lead).collect();
         if voters.is_empty() {
             return Vec::new();
         }

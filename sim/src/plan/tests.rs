@@ -43,9 +43,10 @@ impl Toy {
     fn new(settings: &Settings, seed: u64) -> Self {
         let server = ServerObservation { up: true, writing: false, has_epochs: true, is_sound: true };
         let servers = settings.ensemble.members.keys().map(|id| (*id, server)).collect();
+        let ensembles = vec![settings.ensemble.clone()];
         Self {
             plan: Plan::new(settings, Random::stream(seed, "faults")),
-            observation: Observation { now: Instant::default(), leader: None, servers },
+            observation: Observation { now: Instant::default(), leader: None, ensembles, servers },
             random: Random::stream(seed, "toy"),
             paused: BTreeSet::new(),
             blocked: BTreeSet::new(),

@@ -1,15 +1,15 @@
 //! Sentences about clients that have a name, such as `client a creates ephemeral /x`.
 
 use zabrus_core::ServerId;
-use zabrus_core::wire::{ErrorCode, EventType};
+use zabrus_core::wire::{ErrorCode, EventType, Reconfig};
 
 use super::Mistake;
 use super::action::{Who, who};
 use super::sentence::Sentence;
-use crate::clients::{Doing, Heard, Wish};
+use crate::clients::{Doing, Heard, Wish, members};
 
 const DOINGS: &str = "connects to, moves to, hangs up, falls silent, on its old connection, creates, sets, \
-                      deletes, checks, reads, watches, awaits, syncs or closes its session";
+                      deletes, checks, reads, watches, awaits, syncs, reconfigures or closes its session";
 
 const EVENTS: [(&str, EventType); 4] = [
     ("NodeCreated", EventType::NodeCreated),
@@ -66,7 +66,7 @@ pub(super) fn doing(s: &mut Sentence<'_>) -> Result<Doing<Who>, Mistake> {
 }
 
 fn wish(s: &mut Sentence<'_>) -> Result<Wish, Mistake> {
-    const VERBS: [&str; 11] = [
+    const VERBS: [&str; 12] = [
         "creates",
         "sets",
         "deletes",
@@ -77,6 +77,7 @@ fn wish(s: &mut Sentence<'_>) -> Result<Wish, Mistake> {
         "watches",
         "awaits",
         "syncs",
+        "reconfigures",
         "closes its session",
     ];
     Ok(match s.take_any(&VERBS).ok_or_else(|| s.expected(DOINGS))? {
@@ -93,8 +94,30 @@ fn wish(s: &mut Sentence<'_>) -> Result<Wish, Mistake> {
         7 => Wish::Watch(path(s)?),
         8 => Wish::Await(path(s)?),
         9 => Wish::Sync,
+        10 => Wish::Reconfig(reconfig(s)?),
         _ => Wish::Close,
     })
+}
+
+/// Who votes from then on, `to 4 5 6`, or what changes, `-2 +4`.
+fn reconfig(s: &mut Sentence<'_>) -> Result<Reconfig, Mistake> {
+    if s.take("to") {
+        return Ok(members::only(&s.servers()?));
+    }
+    let (mut leaving, mut joining) = (Vec::new(), Vec::new());
+    while let Some(word) = s.peek().filter(|word| word.starts_with(['+', '-'])) {
+        let id = word[1..].parse().map(ServerId).map_err(|_| s.expected("a server, such as +4"))?;
+        if word.starts_with('+') {
+            joining.push(id)
+        } else {
+            leaving.push(id)
+        }
+        s.word("a server")?;
+    }
+    if leaving.is_empty() && joining.is_empty() {
+        return Err(s.expected("`to` and servers, or such as -2 +4"));
+    }
+    Ok(members::other(&leaving, &joining))
 }
 
 /// A node.
@@ -173,6 +196,8 @@ mod tests {
             "watches below /x",
             "awaits /x",
             "syncs",
+            "reconfigures -2 +4 +5",
+            "reconfigures to 4 5 6",
             "closes its session",
         ] {
             let mut s = Sentence::new(text, 0);
@@ -193,6 +218,8 @@ mod tests {
         let place = |text: &str| doing(&mut Sentence::new(text, 0)).unwrap_err().span;
         assert_eq!(place("runs away"), 0..4);
         assert_eq!(place("creates x"), 8..9);
+        assert_eq!(place("reconfigures 4"), 13..14);
+        assert_eq!(place("reconfigures -x"), 13..15);
         assert_eq!(hope(&mut Sentence::new("was told NoLuck", 0)).unwrap_err().span, 9..15);
     }
 

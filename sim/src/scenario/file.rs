@@ -25,6 +25,9 @@ struct File {
     servers: Spanned<u64>,
     #[serde(default)]
     observers: u64,
+    /// They are no members at first, and follow all others.
+    #[serde(default)]
+    joiners: u64,
     groups: Option<Spanned<Vec<Spanned<String>>>>,
     weights: Option<Spanned<BTreeMap<Spanned<String>, u32>>>,
     #[serde(default)]
@@ -59,6 +62,8 @@ struct ServerSettings {
     link_checks: Option<bool>,
     local_sessions: Option<bool>,
     read_only_mode: Option<bool>,
+    reconfig: Option<bool>,
+    standalone: Option<bool>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -205,7 +210,7 @@ impl Reader<'_> {
             message: error.message().replace('\n', ", "),
         })?;
         let settings = file.settings(self.ensemble(&file)?);
-        let servers: Vec<_> = settings.ensemble.members.keys().copied().collect();
+        let servers: Vec<_> = settings.servers().collect();
         settings.config(servers[0], true).validate().map_err(|error| {
             let place = match (&error, &file.settings) {
                 (ConfigError::OutOfRange { .. }, Some(settings)) => settings.span(),
@@ -352,7 +357,9 @@ impl File {
         let own = self.settings.as_ref().map_or(&none, Spanned::get_ref);
         let local_sessions = own.local_sessions.unwrap_or_default();
         let read_only_mode = own.read_only_mode.unwrap_or_default();
+        let last = ensemble.members.keys().next_back().map_or(0, |last| last.0);
         Settings {
+            joiners: (last + 1..=last + self.joiners).map(ServerId).collect(),
             ensemble,
             election: match own.election {
                 None | Some(Election::Fast) => ElectionAlgorithm::Fast,
@@ -381,6 +388,8 @@ impl File {
                 local_sessions,
                 upgrade_local_sessions: local_sessions,
                 read_only_mode,
+                reconfig: own.reconfig.unwrap_or(self.joiners > 0),
+                standalone: own.standalone.unwrap_or(true),
                 ..base.service
             },
             load: LoadSettings {

@@ -66,7 +66,7 @@ struct Watched<'a> {
 /// # Errors
 /// What went wrong.
 pub fn play(scenario: &Scenario, stage: &mut impl Stage) -> Result<(), Outcome> {
-    let servers: Vec<_> = scenario.settings.ensemble.members.keys().copied().collect();
+    let servers: Vec<_> = scenario.settings.servers().collect();
     let mut marks = Marks::default();
     for step in &scenario.steps {
         let place = format!("{}:{}", scenario.path, step.line);

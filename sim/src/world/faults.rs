@@ -117,7 +117,7 @@ impl World {
         }
     }
 
-    fn crash(&mut self, id: ServerId) -> Result<(), Violation> {
+    pub(super) fn crash(&mut self, id: ServerId) -> Result<(), Violation> {
         self.with(id, |world, at| {
             // Also calls off the restart of a process that ended by itself.
             world.at(at).boot += 1;

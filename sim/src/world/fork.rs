@@ -14,11 +14,17 @@ impl World {
     /// R3 (invariants.md section 5): if all lost their power now and a random quorum came back, it
     /// would have everything that is committed here.
     pub(super) fn survives_any_election(&mut self, random: &mut Random) -> Result<(), Violation> {
-        let mut voters: Vec<ServerId> = self.settings.ensemble.voters().collect();
+        // One of an ensemble that rules, or may come to rule, or was there at first.
+        let mut ensembles = self.ghost.configs().open();
+        if ensembles[0] != self.settings.ensemble {
+            ensembles.push(self.settings.ensemble.clone());
+        }
+        let ensemble = if let [only] = &ensembles[..] { only } else { random.pick(&ensembles) };
+        let mut voters: Vec<ServerId> = ensemble.voters().collect();
         random.shuffle(&mut voters);
         let mut members = BTreeSet::new();
         for voter in voters {
-            if !self.settings.ensemble.is_quorum(&members) {
+            if !ensemble.is_quorum(&members) {
                 members.insert(voter);
             }
         }
@@ -52,6 +58,7 @@ impl World {
     pub fn fork(&self, members: &BTreeSet<ServerId>, seed: u64) -> Result<Self, Violation> {
         let mut settings = self.settings.clone();
         (settings.start_all, settings.load.clients, settings.load.recipe) = (false, 0, None);
+        settings.load.voters.clear();
         let mut world = Self::new(settings, seed);
         world.now = self.now;
         world.ghost = self.ghost.clone();

@@ -116,6 +116,7 @@ impl World {
         self.calm();
         // Clients go on for half of the time, and must have their answers at the end of it all.
         self.run_until(healed + Duration(self.settings.settle.0 / 2))?;
+        self.change_voters_at_last()?;
         self.stop_load();
         self.run_until(healed + self.settings.settle)?;
         for replica in self.servers.iter().filter_map(Server::replica) {
@@ -135,6 +136,7 @@ impl World {
 
     /// No fault happens from now on, not even a small one of the network or of a disk.
     pub fn calm(&mut self) {
+        self.operates = false;
         self.network.calm();
         self.clients.calm();
         self.servers.iter_mut().for_each(|server| server.disk.calm());
@@ -178,6 +180,7 @@ impl World {
             has_epochs: server.disk.durable().list().iter().any(|(file, _)| file.0 == "epochs"),
         };
         let servers = self.servers.iter().map(|server| (server.id, observe(server))).collect();
-        Observation { now: self.now, leader: self.leader(), servers }
+        let ensembles = self.ghost.configs().open();
+        Observation { now: self.now, leader: self.leader(), ensembles, servers }
     }
 }

@@ -7,6 +7,7 @@ use zabrus_core::storage::{DiskCompletion, FileOperation, recover};
 use zabrus_core::{Bytes, Duration, Instant, Replica, ServerId};
 
 use super::World;
+use crate::ghost::counted;
 use crate::schedule::{Event, Index};
 use crate::server::Process;
 use crate::violation::Violation;
@@ -29,7 +30,7 @@ impl World {
     pub(super) fn start(&mut self, at: Index) -> Result<(), Violation> {
         let Self { now, servers, ghost, settings, .. } = self;
         let server = &mut servers[usize::from(at)];
-        if server.process.is_some() {
+        if server.process.is_some() || server.retired_until.is_some() {
             return Ok(());
         }
         server.boot += 1;
@@ -124,7 +125,7 @@ impl World {
 
     /// Does everything that a replica wants done.
     fn drain(&mut self, at: Index) -> Result<(), Violation> {
-        let Self { settings, now, ids, servers, network, clients, schedule, ghost, trace, .. } = self;
+        let Self { now, ids, servers, network, clients, schedule, ghost, trace, .. } = self;
         let now = *now;
         let index = |id| ids.binary_search(&id).ok().map(|index| index as Index);
         let server = &mut servers[usize::from(at)];
@@ -149,12 +150,15 @@ impl World {
                 Output::ClientPause { client } => clients.pause(now, client, true, schedule),
                 Output::ClientResume { client } => clients.pause(now, client, false, schedule),
                 // The connections stay: servers ignore who is no member.
-                Output::Members(_) => {}
+                Output::Members(_) | Output::Peers(_) => {}
                 Output::Event(event) => trace.event(now, at, || process.replica.status(), event),
                 Output::Halt { reason } => halted = Some(reason),
             }
         }
         ghost.stepped(server.id, &process.replica)?;
+        if let Some(news) = ghost.take_news() {
+            trace.note(now, None, news);
+        }
         let status = process.replica.status();
         let reached = |member: ServerId| {
             member == server.id || index(member).is_some_and(|from| !network.is_blocked(from, at))
@@ -167,13 +171,13 @@ impl World {
                     *last = own;
                 }
             }
-            if !settings.ensemble.is_quorum_of(reached) {
+            let counted = counted(&process.replica);
+            let is_quorum = |has: &dyn Fn(ServerId) -> bool| counted.iter().all(|one| one.is_quorum_of(has));
+            if !is_quorum(&reached) {
                 // It may hear of a quorum one by one: what counts is who could reach it since when.
                 let heard = |since: Instant| {
                     let times = &process.reached;
-                    settings
-                        .ensemble
-                        .is_quorum_of(|member| index(member).is_some_and(|i| times[usize::from(i)] >= since))
+                    is_quorum(&|member| index(member).is_some_and(|i| times[usize::from(i)] >= since))
                 };
                 let since = process.reached.iter().copied().filter(|since| heard(*since)).max();
                 ghost.cut_off(server.id, own.since(since.unwrap_or(own)))?;

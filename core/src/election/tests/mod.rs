@@ -29,7 +29,15 @@ fn vote(epoch: u32, counter: u32, leader: u64) -> Vote {
 }
 
 fn says(state: SenderState, round: u64, vote: impl Into<Option<Vote>>) -> Notification {
-    Notification { state, vote: vote.into(), round, config_version: 0, query: false }
+    Notification {
+        state,
+        vote: vote.into(),
+        round,
+        config_version: 0,
+        members: Default::default(),
+        next_members: Default::default(),
+        query: false,
+    }
 }
 
 fn drain(election: &mut Election) -> Vec<ElectionOutput> {

@@ -19,7 +19,18 @@ fn any_notification() -> impl Strategy<Value = (u64, Notification)> {
     ]);
     (0..7u64, state, round, prop::option::of(any_vote()), any::<bool>()).prop_map(
         |(from, state, round, vote, query)| {
-            (from, Notification { state, vote, round, config_version: 0, query })
+            (
+                from,
+                Notification {
+                    state,
+                    vote,
+                    round,
+                    config_version: 0,
+                    members: Default::default(),
+                    next_members: Default::default(),
+                    query,
+                },
+            )
         },
     )
 }

@@ -111,15 +111,38 @@ fn each_mistake_has_its_error_and_permission_comes_last() {
     leader.refuses(session, reconfig(right), ErrorCode::NoAuth);
 }
 
-/// Apache changes voters too, if a quorum of the new ones is there; that is what it says if not.
 #[test]
-fn voters_do_not_change_yet() {
+fn new_voters_without_a_quorum_of_them_are_refused() {
     let (mut leader, session) = leader(true);
     leader.refuses(session, leave("3"), ErrorCode::NewConfigNoQuorum);
     leader.refuses(session, join("server.4=d:1:2:participant;3"), ErrorCode::NewConfigNoQuorum);
     leader.refuses(session, join("server.3=c:1:2:observer;3"), ErrorCode::NewConfigNoQuorum);
     leader.done(session, [join("server.3=d:1:2:participant;3")]);
     assert!(members(&leader).lines().contains("server.3=d:1:2:participant;0.0.0.0:3"), "they may move");
+}
+
+#[test]
+fn a_change_of_who_votes_is_announced_first_and_done_when_that_is_applied() {
+    let (mut leader, session) = leader(true);
+    leader.preparer.in_sync = [1, 4].map(ServerId).into();
+    let four = "server.4=d:1:2:participant;3";
+    let both = || {
+        let (joining, leaving) = (Some(four.into()), Some("2".into()));
+        reconfig(Reconfig { joining, leaving, members: None, version: -1 })
+    };
+    let before = members(&leader);
+    let Ok(Change::NextMembers { .. }) = leader.write(session, both()) else { panic!("it is announced") };
+    let announced = leader.in_flight.back().expect("it is in flight");
+    let nobody = (announced.origin.client, announced.origin.number, announced.session, announced.cxid);
+    assert_eq!(nobody, (0, 0, SessionId(0), 0), "the client waits for what follows");
+    leader.refuses(session, both(), ErrorCode::ReconfigInProgress);
+    leader.apply();
+    assert_eq!(members(&leader), before);
+    leader.preparer.in_sync.clear();
+    leader.refuses(session, join(JOINS), ErrorCode::ReconfigInProgress);
+    leader.done(session, [both()]);
+    assert_eq!(members(&leader).servers.keys().map(|id| id.0).collect::<Vec<_>>(), [1, 3, 4]);
+    assert_eq!(leader.state.next_members(), None);
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! Proposing and committing (zab.md section 6).
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use super::{Leader, Stage};
 use crate::event::{Departure, Event};
-use crate::identity::{Bytes, Zxid};
+use crate::identity::{Bytes, ServerId, Zxid};
 use crate::message::Message;
 use crate::mutated;
 use crate::prepare::WriteRequest;
@@ -18,7 +19,11 @@ use crate::wire::{Change, ErrorCode, OpCode, Origin, Reconfig, SessionId};
 impl Leader {
     /// Turns a client's write into a transaction and proposes it (zab.md section 6).
     pub(in crate::replica) fn propose(&mut self, server: &mut Server, request: &WriteRequest) -> Step {
-        let Stage::Broadcast(broadcast) = &self.stage else { return Ok(()) };
+        let Stage::Broadcast(broadcast) = &mut self.stage else { return Ok(()) };
+        if let Some(held) = &mut broadcast.held {
+            held.push(request.clone());
+            return Ok(());
+        }
         // Its own server knows who owns a local session.
         let refused = if request.op == OpCode::CreateSession.code() || request.local {
             None
@@ -50,6 +55,11 @@ impl Leader {
         }
         let zxid = Zxid::new(self.epoch, counter + 1);
         let wall = server.now.wall_millis.cast_signed();
+        if request.op == OpCode::Reconfig.code() {
+            let in_sync = |(_, learner): &(&ServerId, &Handler)| learner.welcomed && learner.has_memory();
+            let in_sync = self.learners.iter().filter(in_sync).map(|(peer, _)| *peer);
+            broadcast.preparer.in_sync = in_sync.chain([server.id()]).collect();
+        }
         let transaction = broadcast.preparer.prepare(&server.state, request, refused, zxid, wall);
         match &transaction.change {
             Change::CreateSession { timeout } => {
@@ -59,6 +69,7 @@ impl Leader {
             Change::CloseSession { .. } if request.origin.client == 0 || !mutated!(M99) => {
                 broadcast.sessions.close(transaction.session);
             }
+            Change::NextMembers { .. } => broadcast.held = Some(vec![request.clone()]),
             _ => {}
         }
         let is_swept = matches!(transaction.change, Change::Delete { op: OpCode::DeleteContainer, .. });
@@ -70,7 +81,10 @@ impl Leader {
             server.state.apply(&transaction, &mut |_| {});
         }
         let payload: Bytes = Bytes::from(transaction.encode());
-        server.storage.append(zxid, payload.clone());
+        server.append(zxid, payload.clone(), &transaction.change);
+        if matches!(transaction.change, Change::NextMembers { .. }) {
+            self.promote(server, previous);
+        }
         let epoch = self.epoch;
         let receives = |learner: &&mut Handler| {
             learner.is_forwarding() && !learner.observer && (learner.accepted || !mutated!(M28))
@@ -82,12 +96,36 @@ impl Leader {
         Ok(())
     }
 
+    /// Learners that observed and have a vote from now on are sent everything in flight, up to `last`; so far
+    /// they were sent what is committed.
+    fn promote(&mut self, server: &mut Server, last: Zxid) {
+        let epoch = self.epoch;
+        for (peer, handler) in &mut self.learners {
+            if !handler.observer || !server.ensembles().is_voter(*peer) {
+                continue;
+            }
+            handler.observer = false;
+            let mut previous = server.committed;
+            if !handler.is_forwarding() {
+                continue; // It will be, when it was sent everything.
+            }
+            for entry in server.storage.entries_after(previous) {
+                let (zxid, payload) = (entry.position.zxid, entry.payload.clone());
+                if zxid > last {
+                    break;
+                }
+                handler.link.send(&mut server.outputs, Message::Proposal { epoch, previous, zxid, payload });
+                previous = zxid;
+            }
+        }
+    }
+
     /// Starts the clock of every learner that owes an acknowledgement (zab.md section 8).
     pub(super) fn watch_acknowledgements(&mut self, server: &Server) {
         let last = server.storage.last().zxid;
         let due = server.time() + server.ticks(server.config.sync_limit);
-        for handler in self.learners.values_mut() {
-            if handler.observer
+        for (peer, handler) in &mut self.learners {
+            if !server.ensembles().is_voter(*peer)
                 || !handler.welcomed
                 || handler.acknowledged >= last
                 || last.epoch() != self.epoch
@@ -144,12 +182,36 @@ impl Leader {
     }
 
     /// The state caught up.
-    pub(in crate::replica) fn delivered(&mut self, server: &mut Server) {
+    pub(in crate::replica) fn delivered(&mut self, server: &mut Server) -> Step {
         if let Stage::Broadcast(broadcast) = &mut self.stage {
             broadcast.preparer.applied(server.applied.zxid);
             broadcast.sessions.forget_closed(|session| server.state.session_timeout(session).is_some());
         }
         self.answer_questions(server);
+        self.finish_reconfig(server)?;
+        // What came last has left already, and the new voters can do without it.
+        let may_lead =
+            server.ensembles().may_lead(server.id()) || server.members.is_changing() || mutated!(M85);
+        if self.serving() && !may_lead { Err(Departure::Removed) } else { Ok(()) }
+    }
+
+    /// What was announced is committed by old and new voters: now they change, and the writes that waited go on.
+    /// If an earlier leader announced it, or the session that asked has ended, nobody waits for it.
+    pub(super) fn finish_reconfig(&mut self, server: &mut Server) -> Step {
+        let Stage::Broadcast(broadcast) = &mut self.stage else { return Ok(()) };
+        let Some(next) = server.state.next_members().filter(|_| broadcast.preparer.has_no_reconfig()) else {
+            return Ok(());
+        };
+        let mut held = broadcast.held.take().unwrap_or_default().into_iter();
+        if let Some(request) = held.next() {
+            self.propose(server, &request)?;
+        }
+        if !server.members.is_changing() {
+            let members = Some(next.lines());
+            let body = crate::jute::encode(&Reconfig { version: -1, members, ..Reconfig::default() });
+            self.propose_own(server, SessionId(0), OpCode::Reconfig, Bytes::from(body))?;
+        }
+        held.try_for_each(|request| self.propose(server, &request))
     }
 
     /// Sessions of which somebody heard.

@@ -30,11 +30,11 @@ impl Leader {
     /// Whether every voter promised, and none that may lead has more. What was committed is on a quorum
     /// by weight, so one of weight 0 proves nothing about it.
     pub(super) fn has_asked_everybody(&self, server: &Server) -> bool {
-        server.config.ensemble.voters().all(|voter| {
+        server.ensembles().voters().all(|voter| {
             voter == server.id()
                 || self.learners.get(&voter).is_some_and(|learner| {
                     let rank = learner.promise.and_then(|promise| promise.rank());
-                    let may_lead = server.config.ensemble.may_lead(voter) || mutated!(Z02);
+                    let may_lead = server.ensembles().may_lead(voter) || mutated!(Z02);
                     rank.is_some_and(|rank| rank <= self.rank || !may_lead)
                 })
         })
@@ -42,7 +42,7 @@ impl Leader {
 
     /// zab.md section 4.2.
     pub(super) fn on_learner_info(&mut self, server: &mut Server, peer: ServerId, accepted: Epoch) -> Step {
-        let voter = server.config.ensemble.is_voter(peer);
+        let voter = server.ensembles().is_voter(peer);
         match self.stage {
             Stage::Gathering => {
                 if voter && accepted >= self.epoch {
@@ -100,7 +100,7 @@ impl Leader {
                 };
                 // Whoever may not lead, without a vote or with weight 0, is no better leader: what it
                 // has more than this leader is in no quorum, and is cut.
-                let may_lead = server.config.ensemble.may_lead(peer) || mutated!(Z03);
+                let may_lead = server.ensembles().may_lead(peer) || mutated!(Z03);
                 if promise.rank().is_some_and(|rank| rank > self.rank) && may_lead && !mutated!(M47) {
                     return Err(Departure::FollowerMoreRecent);
                 }

@@ -66,6 +66,8 @@ struct Broadcast {
     next_sweep: Instant,
     /// Nobody has made the ensemble replicated state yet.
     installs_members: bool,
+    /// Clients' writes that wait while a change of who votes is announced: first the one that asked for it.
+    held: Option<Vec<WriteRequest>>,
     /// Sessions that it ended because nobody had heard of them.
     expired: u64,
 }
@@ -165,10 +167,14 @@ impl Leader {
     fn is_quorum(&self, server: &Server, has: impl Fn(&Handler) -> bool) -> bool {
         let id = server.id();
         if mutated!(M40) {
-            let voters = server.config.ensemble.voters().count();
+            let voters = server.ensembles().voters().count();
             return 1 + self.learners.values().filter(|learner| has(learner)).count() > voters / 2;
         }
-        server.config.ensemble.is_quorum_of(|member| {
+        if mutated!(M84) {
+            let counted = |peer| self.learners.get(&peer).is_some_and(&has);
+            return server.ensembles().present.is_quorum_of(|member| member == id || counted(member));
+        }
+        server.ensembles().is_quorum_of(|member| {
             member == id
                 || self.learners.get(&member).is_some_and(|learner| !learner.observer && has(learner))
         })
@@ -209,15 +215,6 @@ impl Leader {
         if let Some(handler) = self.learners.remove(&peer) {
             handler.link.reset(&mut server.outputs);
             server.emit(Event::LinkBroken { peer, reason });
-        }
-    }
-
-    /// Learners that are no members any more were sent the transaction that says so.
-    pub(in crate::replica) fn drop_strangers(&mut self, server: &mut Server) {
-        let is_gone = |peer: &&ServerId| !server.config.ensemble.members.contains_key(*peer);
-        let gone: Vec<ServerId> = self.learners.keys().filter(is_gone).copied().collect();
-        for peer in gone {
-            self.drop_learner(server, peer, "the server is no member any more");
         }
     }
 
@@ -302,12 +299,12 @@ impl Leader {
         let epoch = self.epoch;
         let Some(handler) = self.learners.get_mut(&peer) else { return Ok(false) };
         match (&handler.stage, message) {
-            (LearnerStage::Opened, Message::LearnerInfo { accepted_epoch, config_version, observer }) => {
+            (LearnerStage::Opened, Message::LearnerInfo { accepted_epoch, config_version }) => {
                 // What it applied, this server does not even have.
-                if config_version > server.storage.last().zxid.0 && server.config.ensemble.may_lead(peer) {
+                if config_version > server.storage.last().zxid.0 && server.ensembles().may_lead(peer) {
                     return Err(Departure::FollowerMoreRecent);
                 }
-                handler.observer = observer || !server.config.ensemble.is_voter(peer);
+                handler.observer = !server.ensembles().is_voter(peer);
                 handler.stage = LearnerStage::Introduced;
                 self.on_learner_info(server, peer, accepted_epoch)?;
             }
@@ -434,6 +431,7 @@ impl Leader {
             self.ping_wanted = true;
         }
         self.install_members(server)?;
+        self.finish_reconfig(server)?;
         self.expire(server)?;
         self.sweep(server)
     }
@@ -454,7 +452,7 @@ impl Leader {
         let present = |learner: &Handler| learner.welcomed && learner.is_counted();
         let keeps_quorum = if mutated!(M41) {
             let welcomed = self.learners.values().filter(|learner| learner.welcomed).count();
-            1 + welcomed > server.config.ensemble.voters().count() / 2
+            1 + welcomed > server.ensembles().voters().count() / 2
         } else {
             self.is_quorum(server, present)
         };

@@ -76,7 +76,8 @@ impl Leader {
             next_sweep: now + Duration::from_millis(server.config.service.sweep_interval),
             installs_members: server.config.service.reconfig_enabled
                 && !server.config.service.ensemble_text.is_empty()
-                && server.members().is_none(),
+                && server.state.membership().is_none(),
+            held: None,
             expired: 0,
         });
         self.enter(server, Stage::Broadcast(broadcast));

@@ -31,15 +31,14 @@ impl Learner {
         }
         // What is logged must be applied one day: now is the last time to refuse it.
         let transaction = Transaction::decode(&payload);
-        if transaction.as_ref().map(|transaction| transaction.zxid) != Ok(zxid) {
+        let Some(transaction) = transaction.ok().filter(|transaction| transaction.zxid == zxid) else {
             server.emit(Event::LinkBroken { peer: self.leader, reason: "an unreadable transaction" });
             return Err(Departure::ProtocolError);
-        }
-        server.storage.append(zxid, payload);
+        };
+        server.append(zxid, payload, &transaction.change);
         #[cfg(feature = "mutants")]
-        if let Ok(Transaction { change: crate::wire::Change::Reconfig { data }, .. }) = &transaction
-            && let Some(Ok(members)) =
-                core::str::from_utf8(data).ok().map(crate::membership::Membership::parse)
+        if let crate::wire::Change::Reconfig { data } = &transaction.change
+            && let Some(members) = crate::membership::Membership::from_bytes(data)
             && mutated!(M83)
         {
             server.adopt(members);

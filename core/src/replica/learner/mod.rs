@@ -154,6 +154,14 @@ impl Learner {
         }
     }
 
+    /// Its vote may have come or gone.
+    pub(super) fn on_members(&mut self, server: &mut Server) {
+        if self.observer == server.is_voter() {
+            self.observer = !self.observer;
+            self.announce(server);
+        }
+    }
+
     /// Asks for the link, if there is a connection to ask on.
     fn open(&mut self, server: &mut Server) {
         let now = server.time();
@@ -218,7 +226,6 @@ impl Learner {
         let info = Message::LearnerInfo {
             accepted_epoch: server.storage.epochs().accepted_epoch,
             config_version: server.config.ensemble.version,
-            observer: self.observer,
         };
         self.send(server, info);
     }

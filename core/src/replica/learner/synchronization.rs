@@ -32,7 +32,7 @@ impl Learner {
         }
         let removed = server.storage.entries_after(to.zxid).len() as u64;
         server.emit(Event::Truncated { to, removed });
-        server.storage.truncate(to.zxid);
+        server.truncate(to.zxid);
         self.stage = Stage::Truncating;
         Ok(())
     }

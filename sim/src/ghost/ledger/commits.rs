@@ -13,7 +13,7 @@ use crate::checks::{
 use crate::counters::Mark;
 use crate::ghost::Checked;
 use crate::ghost::court::Court;
-use crate::ghost::model::{Executed, Model, Request};
+use crate::ghost::model::{self, Executed, Model, Request};
 
 impl Ledger {
     /// Advances the model by a committed transaction. `silence` says of a session that is expired how long the
@@ -155,7 +155,16 @@ impl Ledger {
             court.judge(Rule::M1, m01_members::pending(op, zxid, pending))?;
             return Ok(model.refuse(request, ErrorCode::ReconfigInProgress));
         }
-        let executed = model.execute(request);
+        let mut executed = model.execute(request);
+        if *change == Change::Error(ErrorCode::NewConfigNoQuorum.code())
+            && let Change::Reconfig { data } = &executed.change
+        {
+            court.saw(Mark::VotersRefused);
+            let serve = || model::ensemble(str::from_utf8(data).unwrap_or_default());
+            let serve = court.well_since.map(|_| serve().voters().all(|id| court.serving.contains(&id)));
+            court.judge(Rule::M1, m01_members::no_quorum(zxid, model.changes_voters(data), serve))?;
+            executed = model.refuse(request, ErrorCode::NewConfigNoQuorum);
+        }
         compare(request, change, &executed, court)?;
         if op == OpCode::Reconfig {
             let is_refused = matches!(change, Change::Error(_));
@@ -186,6 +195,9 @@ fn own(
     court: &mut Court<'_>,
 ) -> Result<Executed, crate::violation::Violation> {
     let Transaction { session, zxid, time, ref change, .. } = *transaction;
+    if matches!(change, Change::NextMembers { .. }) {
+        return Ok(model.announce(zxid, change));
+    }
     let installs = matches!(change, Change::Reconfig { .. });
     let sweeps = session == SessionId(0) && !installs;
     let op = match session {
@@ -195,7 +207,10 @@ fn own(
     };
     let body = match change {
         Change::Delete { path, .. } => jute::encode(path),
-        Change::Reconfig { .. } => jute::encode(&Reconfig { version: -1, ..Reconfig::default() }),
+        Change::Reconfig { .. } => {
+            let members = model.announced().map(str::to_owned);
+            jute::encode(&Reconfig { version: -1, members, ..Reconfig::default() })
+        }
         _ => Vec::new(),
     };
     let request = Request { session, local: false, identities: &[], op, body: &body, zxid, time };

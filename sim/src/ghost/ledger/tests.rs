@@ -58,7 +58,7 @@ impl Course {
 
     fn receive(&mut self, id: ClientId, received: &Received) -> Told {
         let mut counters = Counters::default();
-        let mut court = Court { counters: &mut counters, now: Instant(0), server: None, well_since: None };
+        let mut court = Court::new(&mut counters, Instant(0), None);
         rule(self.ledger.received(id, received, &self.model, z(self.counter), &mut court))
     }
 
@@ -100,7 +100,7 @@ impl Course {
         transaction.digest = Some(after.digest());
         falsify(&mut transaction);
         let mut counters = Counters::default();
-        let mut court = Court { counters: &mut counters, now: Instant(0), server: None, well_since: None };
+        let mut court = Court::new(&mut counters, Instant(0), None);
         let silence = |_| (Duration::from_seconds(11), Duration::from_seconds(11));
         rule(self.ledger.committed(&transaction, &mut self.model, silence, &mut court))
     }
@@ -280,7 +280,7 @@ fn sessions_begin_once_and_do_nothing_after_their_end() {
         let digest = Some(after.digest());
         let transaction = Transaction { origin, session: MINE, cxid: 0, zxid: z(3), time: 5, change, digest };
         let mut counters = Counters::default();
-        let mut court = Court { counters: &mut counters, now: Instant(0), server: None, well_since: None };
+        let mut court = Court::new(&mut counters, Instant(0), None);
         let spans = |_| (Duration::from_seconds(silence), Duration::from_seconds(reign));
         rule(ledger.committed(&transaction, &mut model, spans, &mut court))
     };

@@ -23,6 +23,7 @@ use zabrus_core::wire::{Acl, EventType, Id, Permissions, SessionId};
 pub use acl::permits;
 pub use node::{Node, is_within, parent};
 pub use read::{Answer, answers, own, same};
+pub use reconfig::ensemble;
 pub use write::{Executed, Request};
 
 /// Every version of every node, every session, and everything that a watch could see.
@@ -38,6 +39,8 @@ pub struct Model {
     /// The digest of tree and sessions before the first transaction, and after each.
     digests: Vec<u64>,
     triggers: Vec<Trigger>,
+    /// The members that are announced.
+    announced: Option<String>,
 }
 
 type Version = (Zxid, Option<Arc<Node>>);
@@ -108,6 +111,7 @@ impl Model {
             sessions: BTreeMap::new(),
             digests: Vec::new(),
             triggers: Vec::new(),
+            announced: None,
         };
         let first = [
             ("/", plain(1)),

@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use zabrus_core::Bytes;
+use zabrus_core::quorum::{Ensemble, Member, MemberKind};
 use zabrus_core::wire::{Change, ErrorCode, GetDataResponse, Permissions, Reconfig};
-use zabrus_core::{Zxid, jute};
+use zabrus_core::{ServerId, Zxid, jute};
 
 use super::draft::Draft;
 use super::write::{Request, demand};
@@ -13,7 +14,7 @@ use super::{Model, Node};
 
 pub(super) const CONFIG: &str = "/zookeeper/config";
 
-/// The lines of servers by id, and the other lines.
+/// The lines of servers by id, and those of groups and weights.
 type Lines = (BTreeMap<u64, String>, Vec<String>);
 
 fn lines(text: &str) -> Lines {
@@ -27,9 +28,8 @@ fn lines(text: &str) -> Lines {
     (servers, others)
 }
 
-fn voters(servers: &BTreeMap<u64, String>) -> BTreeSet<(u64, &str)> {
-    let voters = servers.iter().filter(|(_, line)| line.contains(":participant"));
-    voters.map(|(id, line)| (*id, line.as_str())).collect()
+fn voters(servers: &BTreeMap<u64, String>) -> usize {
+    servers.values().filter(|line| line.contains(":participant")).count()
 }
 
 impl Draft<'_> {
@@ -44,10 +44,13 @@ impl Draft<'_> {
         let version = if node.version == -1 { node.mzxid } else { 0 };
         demand(asked.version == -1 || asked.version == version, ErrorCode::BadVersion)?;
         let data = node.data.clone().unwrap_or_default();
-        let (present, others) = lines(str::from_utf8(&data).expect("the model wrote it"));
-        let mut next = present.clone();
+        let (mut next, others) = lines(str::from_utf8(&data).expect("the model wrote it"));
         let is_own = request.session.0 == 0;
-        demand(asked.members.is_none() && (others.is_empty() || is_own), ErrorCode::BadArguments)?;
+        let mut others = others;
+        match &asked.members {
+            Some(all) => (next, others) = lines(&all.replace(',', "\n")),
+            None => demand(others.is_empty() || is_own, ErrorCode::BadArguments)?,
+        }
         for id in asked.leaving.iter().flat_map(|ids| ids.split(',')) {
             next.remove(&id.parse().map_err(|_| ErrorCode::MarshallingError)?);
         }
@@ -58,8 +61,7 @@ impl Draft<'_> {
             next.insert(id.ok_or(ErrorCode::MarshallingError)?, line.to_owned());
         }
         let fewest = if self.model.settings().standalone_enabled { 2 } else { 1 };
-        demand(voters(&next).len() >= fewest, ErrorCode::BadArguments)?;
-        demand(voters(&next) == voters(&present), ErrorCode::NewConfigNoQuorum)?;
+        demand(voters(&next) >= fewest, ErrorCode::BadArguments)?;
         if !is_own {
             self.permitted(request, CONFIG, Permissions::WRITE)?;
         }
@@ -86,11 +88,56 @@ impl Model {
         Some((version(node), servers.into_keys().collect()))
     }
 
+    /// Whether a reconfig at `zxid` to what `text` says changes who votes, or with which weight.
+    #[must_use]
+    pub fn changes_voters(&self, text: &[u8]) -> bool {
+        let of = |text| ensemble(str::from_utf8(text).unwrap_or_default());
+        let present = self.now(CONFIG).and_then(|node| node.data.clone()).unwrap_or_default();
+        !of(&present).has_same_voters(&of(text))
+    }
+
+    /// The members that are to follow those, as long as they are only announced.
+    #[must_use]
+    pub fn announced(&self) -> Option<&str> {
+        self.announced.as_deref()
+    }
+
     /// The version alone.
     #[must_use]
     pub fn members_version(&self, zxid: Zxid) -> u64 {
         self.at(CONFIG, zxid).map_or(0, |node| version(node))
     }
+}
+
+/// The members that the text of the node names, with their groups and weights (zab.md section 12).
+#[must_use]
+pub fn ensemble(text: &str) -> Ensemble {
+    let mut ensemble = Ensemble { version: 0, members: BTreeMap::new(), hierarchical: false };
+    for (name, value) in text.lines().filter_map(|line| line.split_once('=')) {
+        let (kind, number) = name.split_once('.').unwrap_or((name, ""));
+        let id = || ServerId(number.parse().unwrap_or_default());
+        let members = &mut ensemble.members;
+        match kind {
+            "version" => ensemble.version = u64::from_str_radix(value, 16).unwrap_or_default(),
+            "server" => {
+                let observes = value.contains(":observer");
+                let kind = if observes { MemberKind::Observer } else { MemberKind::Participant };
+                members.insert(id(), Member { kind, group: 0, weight: 1 });
+            }
+            "group" => {
+                ensemble.hierarchical = true;
+                let group = number.parse().unwrap_or_default();
+                let named = |id: &ServerId| value.split(':').any(|name| name == id.to_string());
+                members.iter_mut().filter(|(id, _)| named(id)).for_each(|(_, member)| member.group = group);
+            }
+            "weight" => {
+                let weight = value.parse().unwrap_or_default();
+                members.entry(id()).and_modify(|member| member.weight = weight);
+            }
+            _ => {}
+        }
+    }
+    ensemble
 }
 
 fn version(node: &Node) -> u64 {

@@ -104,6 +104,19 @@ impl Model {
         }
     }
 
+    /// The announcement of other members: nothing that a client could see.
+    #[must_use]
+    pub fn announce(&self, zxid: Zxid, change: &Change) -> Executed {
+        Executed {
+            change: change.clone(),
+            answer: (0, Bytes::from([])),
+            zxid,
+            session: SessionId(0),
+            changed: Vec::new(),
+            triggers: Vec::new(),
+        }
+    }
+
     /// Makes what was executed the last state.
     pub fn commit(&mut self, executed: Executed) {
         let Executed { change, zxid, session, changed, triggers, .. } = executed;
@@ -120,6 +133,10 @@ impl Model {
                     digest = digest.wrapping_sub(session_digest(session.0, life.timeout));
                 }
             }
+            Change::NextMembers { data } => {
+                self.announced = str::from_utf8(&data).ok().map(str::to_owned);
+            }
+            Change::Reconfig { .. } => self.announced = None,
             _ => {}
         }
         for (path, node) in changed {

@@ -13,8 +13,8 @@ impl Reader<'_> {
     pub(super) fn ensemble(&self, file: &File) -> Result<Ensemble, Mistake> {
         let refuse = |span, message: &str| Err(Mistake { span, message: message.into() });
         let voters = *file.servers.get_ref();
-        if !(1..=9).contains(&voters) || file.observers > 9 {
-            let message = "expected 1 to 9 servers with a vote and at most 9 observers";
+        if !(1..=9).contains(&voters) || file.observers + file.joiners > 9 {
+            let message = "expected 1 to 9 servers with a vote and at most 9 observers and joiners";
             return refuse(file.servers.span(), message);
         }
         let mut ensemble = Ensemble::plain(voters, file.observers);
