@@ -292,6 +292,7 @@ impl Replica {
         let members = &self.server.members;
         self.election.reconfigure(members.ensembles(), members.rumour(), members.texts());
         self.server.outputs.push_back(Output::Peers(Box::new(members.peers().clone())));
+        let mut step = Ok(());
         match &mut self.role {
             State::Learning(learner) => {
                 learner.on_members(&mut self.server);
@@ -303,8 +304,10 @@ impl Replica {
             }
             // What it said until now was said to others (ZOOKEEPER-2212).
             State::Looking => self.look_again(),
-            State::Settling { .. } | State::Leading(_) | State::Halted => {}
+            State::Leading(leader) => step = leader.on_members(&mut self.server),
+            State::Settling { .. } | State::Halted => {}
         }
+        self.or_leave(step);
     }
 
     fn look_again(&mut self) {
@@ -606,6 +609,8 @@ impl Replica {
         }
         if !notification.next_members.is_empty()
             && let Ok(next) = Membership::parse(&notification.next_members)
+            // What the log has gone past without it was never committed.
+            && next.ensemble.version > self.server.storage.last().zxid.0
         {
             is_news |= if mutated!(M133) { members.learn(next) } else { members.hear(next) };
         }

@@ -164,9 +164,10 @@ impl Ghost {
         let seen = Some(status.logged);
         let counts = &mut self.facts(server).counts;
         counts.before = counts.quorums.clone();
-        // A snapshot that is being installed counts when it is installed; until then the server asks for no quorum.
+        // A snapshot that is being installed counts when it is installed; until then the server asks for no quorum,
+        // and if its disk fails meanwhile, it asks for nothing any more.
         let installs = status.phase == Phase::Synchronization && status.role != Role::Leading;
-        if installs || status.role == Role::Settling {
+        if installs || matches!(status.role, Role::Settling | Role::Halted) {
             return Ok(());
         }
         // A disk that lies may hide from the observer what its server believes to have.

@@ -23,7 +23,7 @@ impl World {
             let (now, server) = (self.now, &self.servers[usize::from(at)]);
             match server.retired_until {
                 Some(_) if is_wanted => self.switch_on(at),
-                Some(until) if until <= now => {
+                Some(until) if until <= now && server.own_disk => {
                     self.ghost.counters_mut().saw(Mark::RenewedServers);
                     self.apply(&Fault::Wipe(id))?;
                     self.switch_on(at);

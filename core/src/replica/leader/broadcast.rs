@@ -197,7 +197,7 @@ impl Leader {
 
     /// What was announced is committed by old and new voters: now they change, and the writes that waited go on.
     /// If an earlier leader announced it, or the session that asked has ended, nobody waits for it.
-    pub(super) fn finish_reconfig(&mut self, server: &mut Server) -> Step {
+    fn finish_reconfig(&mut self, server: &mut Server) -> Step {
         let Stage::Broadcast(broadcast) = &mut self.stage else { return Ok(()) };
         let Some(next) = server.state.next_members().filter(|_| broadcast.preparer.has_no_reconfig()) else {
             return Ok(());
@@ -223,9 +223,15 @@ impl Leader {
         }
     }
 
+    /// It begins to serve, or the members are others from now on.
+    pub(in crate::replica) fn on_members(&mut self, server: &mut Server) -> Step {
+        self.install_members(server)?;
+        self.finish_reconfig(server)
+    }
+
     /// The first leader with reconfig makes what its operator wrote the first members in the state, so that
     /// they have a version; followers serve already (ZOOKEEPER-1783).
-    pub(super) fn install_members(&mut self, server: &mut Server) -> Step {
+    fn install_members(&mut self, server: &mut Server) -> Step {
         let Stage::Broadcast(broadcast) = &mut self.stage else { return Ok(()) };
         if !core::mem::take(&mut broadcast.installs_members) {
             return Ok(());

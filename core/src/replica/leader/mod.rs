@@ -430,8 +430,6 @@ impl Leader {
             self.next_ping = now + Duration(server.config.tick_time.0 / 2);
             self.ping_wanted = true;
         }
-        self.install_members(server)?;
-        self.finish_reconfig(server)?;
         self.expire(server)?;
         self.sweep(server)
     }

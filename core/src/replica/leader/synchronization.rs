@@ -85,6 +85,8 @@ impl Leader {
         for peer in peers {
             self.welcome(server, peer);
         }
+        // Perhaps it has to install the members, or to end a change of them.
+        server.members_changed = true;
     }
 
     pub(super) fn welcome(&mut self, server: &mut Server, peer: ServerId) {
