@@ -39,10 +39,13 @@ impl World {
         })?;
         let verdict = r03_any_election::check(self.ghost.history().committed(), |committed| match led {
             Some(leader) => {
-                // Its memory may have forgotten that position; the observer never does.
-                let logged = fork.server(leader).replica().map(|replica| replica.status().logged);
-                let extends = |end: &Position| fork.ghost.history().is_prefix(committed, *end);
-                Fork::Led { at_committed: logged.filter(extends).map(|_| committed) }
+                // Its memory may have forgotten that position; the observer never does. And what it
+                // has only in its memory, the observer has not seen.
+                let history = fork.ghost.history();
+                let durable = fork.server(leader).replica().map(|replica| replica.status().durable);
+                let end = durable.and_then(|zxid| history.position(zxid));
+                let extends = |end: &Position| history.is_prefix(committed, *end);
+                Fork::Led { at_committed: end.filter(extends).map(|_| committed) }
             }
             None => Fork::Leaderless,
         });
