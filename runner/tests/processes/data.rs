@@ -19,13 +19,13 @@ fn run<I: AsRef<OsStr>>(words: impl IntoIterator<Item = I>) -> (Option<i32>, Str
 }
 
 #[track_caller]
-fn done<I: AsRef<OsStr>>(words: impl IntoIterator<Item = I>) -> String {
+pub(crate) fn done<I: AsRef<OsStr>>(words: impl IntoIterator<Item = I>) -> String {
     let (code, text) = run(words);
     assert_eq!(code, Some(0), "{text}");
     text
 }
 
-fn word(path: &Path) -> &str {
+pub(crate) fn word(path: &Path) -> &str {
     path.to_str().expect("a name")
 }
 

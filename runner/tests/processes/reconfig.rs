@@ -1,12 +1,14 @@
 //! Servers come and go while the ensemble runs, and start with the members of the last reconfig.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use zabrus_core::jute;
 use zabrus_core::wire::{ErrorCode, GetDataResponse, OpCode, Reconfig};
 
 use crate::client::Client;
+use crate::data::{done, word};
 use crate::load::Load;
 use crate::server::{Cluster, Server, ZABRUS, wait_for};
 
@@ -137,4 +139,39 @@ fn voters_come_and_go_under_load_until_no_server_is_of_the_first_ones() {
     }
     cluster.start();
     reconfig_by_hand(&cluster.servers[0], ["-remove", "5"]);
+}
+
+#[test]
+fn who_is_left_of_a_majority_that_is_lost_goes_on_from_a_backup() {
+    let (mut cluster, lines) = three_and_three();
+    cluster.servers[..5].iter_mut().for_each(Server::start);
+    cluster.wait_until_all_serve();
+    reconfig_by_hand(&cluster.servers[0], ["-add", &lines[3..5].join(",")]);
+    let mut client = Client::connect(cluster.servers[0].port).expect("it serves");
+    client.ensure("/kept", b"x").expect("acknowledged");
+    client.ask(OpCode::Sync, &"/").expect("an answer").expect("it has everything");
+    for mut server in cluster.servers.drain(2..5) {
+        server.kill();
+    }
+    for server in &mut cluster.servers[..2] {
+        wait_for("two of five serve nobody", || server.mode().is_none().then_some(()));
+        server.kill();
+    }
+
+    let backup = cluster.servers[0].home().join("backup");
+    done(["backup", "--to", word(&backup), word(&cluster.servers[0].zoo_cfg)]);
+    for server in &cluster.servers[..2] {
+        let zoo_cfg = fs::read_to_string(&server.zoo_cfg).expect("zoo.cfg");
+        let members = zoo_cfg.lines().find_map(|line| line.strip_prefix("dynamicConfigFile="));
+        let members = Path::new(members.expect("it took part in a reconfig"));
+        let left: Vec<_> = lines[..2].iter().map(String::as_str).collect();
+        fs::write(members, left.join("\n")).expect("written");
+        let data = server.home().join("data");
+        fs::rename(data.join("zabrus"), data.join("lost")).expect("moved away");
+        done(["restore", "--from", word(&backup), "--to", word(&server.zoo_cfg)]);
+    }
+    cluster.start();
+    let mut client = Client::connect(cluster.servers[1].port).expect("it serves");
+    assert_eq!(client.get("/kept").expect("served").as_deref(), Some(&b"x"[..]));
+    reconfig_by_hand(&cluster.servers[1], ["-add", &lines[5]]);
 }
