@@ -21,7 +21,10 @@ pub(super) fn serve(file: &Path, json: bool, with_parent: bool) -> Done {
         let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM));
     }
     let settings = Arc::new(load(file)?);
-    let log = tracing_subscriber::fmt().with_ansi(std::io::IsTerminal::is_terminal(&std::io::stdout()));
+    // Nobody waits for who reads the log: what a stalled reader leaves no room for is lost.
+    let (writer, _flushed_at_the_end) = tracing_appender::non_blocking(std::io::stdout());
+    let log = tracing_subscriber::fmt().with_writer(writer);
+    let log = log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stdout()));
     // To complain on standard error that a line could not be written would be a panic where that is the same full
     // disk or the same closed pipe. The server goes on without its log.
     let log = log.log_internal_errors(false);

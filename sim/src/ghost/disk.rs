@@ -318,10 +318,13 @@ impl Ghost {
         Ok(())
     }
 
-    /// A disk that swallowed a write never shows what its server believes to have stored.
-    pub(super) fn learn_memory(&mut self, server: ServerId, replica: &Replica) -> Checked {
+    /// A disk that swallowed a write never shows what its server believes to have stored, up to `upto`.
+    pub(super) fn learn_memory(&mut self, server: ServerId, replica: &Replica, upto: Zxid) -> Checked {
         let mut previous = replica.storage().base();
         for entry in replica.storage().entries_after(previous.zxid) {
+            if entry.position.zxid > upto {
+                break;
+            }
             self.learn_one(server, previous, entry.position, || entry.payload.clone())?;
             previous = entry.position;
         }

@@ -33,11 +33,16 @@ impl Ghost {
             let verdict = y12_stale_input::output(output, life.leading.is_some());
             self.judge(Rule::Y12, server, verdict)?;
         }
+        let committed = replica.status().committed;
+        if self.servers[&server].harmed && self.history.position(committed).is_none() {
+            self.learn_memory(server, replica, committed)?;
+        }
         match output {
             Output::Send { frame: Frame::Vote { notification, .. }, .. } => {
                 // Members of whom it tells may be nowhere but in its memory.
-                if self.history.position(replica.status().logged.zxid).is_none() {
-                    self.learn_memory(server, replica)?;
+                let logged = replica.status().logged.zxid;
+                if self.history.position(logged).is_none() {
+                    self.learn_memory(server, replica, logged)?;
                 }
                 self.vote(server, notification)
             }
@@ -66,7 +71,7 @@ impl Ghost {
             Output::Disk(operation) => self.asked_of_disk(server, operation),
             Output::Event(event) => {
                 if matches!(event, Event::EpochEstablished { .. }) && self.servers[&server].harmed {
-                    self.learn_memory(server, replica)?;
+                    self.learn_memory(server, replica, replica.status().logged.zxid)?;
                 }
                 self.event(server, event, &replica.status())
             }
