@@ -55,7 +55,7 @@ fn messages() -> Vec<Vec<u8>> {
     let (epoch, end) = (Epoch(1), Position::EMPTY);
     let last = history(&[(1, 1)])[1];
     let all = [
-        Message::LearnerInfo { accepted_epoch: Epoch(0), config_version: 0, observer: false },
+        Message::LearnerInfo { accepted_epoch: Epoch(0), config_version: 0 },
         Message::AckEpoch {
             epoch,
             current_epoch: Some(Epoch(0)),
