@@ -232,17 +232,22 @@ fn a_crash_of_everybody_at_any_step_leaves_the_old_voters_or_the_new_ones() {
     assert_eq!(outcomes.len(), 2, "both were seen");
 }
 
+/// Server 3 takes one input and writes what it must; what it says is lost.
+fn only_the_leader_goes_on(world: &mut World) {
+    world.inputs.retain(|(to, _)| *to == ServerId(3));
+    world.steps(1);
+    world.inputs.retain(|(_, input)| matches!(input, Input::Disk(_)));
+    world.steps(5);
+}
+
 #[test]
 fn what_nobody_else_has_heard_of_is_cut() {
     let mut world = three_and(4..=4, with_reconfig);
     world.create(3, 1).unwrap();
     world.submit(3, request(3, OpCode::Reconfig, &replacement([1, 2, 3, 4])));
-    world.inputs.retain(|(to, _)| *to == ServerId(3));
-    world.steps(1);
+    only_the_leader_goes_on(&mut world);
     let counted = world.replicas[&ServerId(3)].ensembles().clone();
     assert!(counted.next.is_some_and(|next| next.is_voter(ServerId(4))), "it counts both");
-    world.inputs.retain(|(_, input)| matches!(input, Input::Disk(_)));
-    world.steps(5);
     world.stop(3);
     world.inputs.clear();
     world.seconds(15);
@@ -252,6 +257,34 @@ fn what_nobody_else_has_heard_of_is_cut() {
     world.seconds(10);
     assert!((1..=4).all(|id| voters(&world, id) == [1, 2, 3]));
     world.assert_equal();
+}
+
+/// A change of observers alone is one transaction, which may be cut like any other (seed 9574).
+#[test]
+fn members_that_were_cut_hide_no_announced_voters() {
+    let mut world = three_and(4..=4, with_reconfig);
+    world.reconfigure(1, "server.9=s9:1:2:observer;3", "");
+    world.stop(4);
+    let leaving = Reconfig { leaving: Some("9".into()), version: -1, ..Reconfig::default() };
+    world.submit(3, request(3, OpCode::Reconfig, &leaving));
+    only_the_leader_goes_on(&mut world);
+    assert_eq!(world.members(3), [1, 2, 3], "its log has what nobody else has heard of");
+    (1..=3).for_each(|id| world.stop(id));
+    for id in [3, 2] {
+        start(&mut world, id);
+    }
+    world.steps(100);
+    assert_eq!((world.role(2), world.leader()), (Role::Looking, None), "it has heard votes of 3");
+    world.stop(3);
+    (start(&mut world, 1), start(&mut world, 4));
+    world.seconds(20);
+    let leader = world.leader().expect("they elect");
+    assert_eq!(world.members(leader), [1, 2, 3, 9]);
+    world.submit(leader, request(3, OpCode::Reconfig, &replacement([1, 2, 3, 4])));
+    world.inputs.retain(|(_, input)| matches!(input, Input::ClientFrame { .. }));
+    world.steps(1);
+    let counted = world.replicas[&ServerId(leader)].ensembles();
+    assert!(counted.next.as_ref().is_some_and(|next| next.is_voter(ServerId(4))), "{counted:?}");
 }
 
 #[test]

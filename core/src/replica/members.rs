@@ -28,7 +28,8 @@ pub(super) struct Members {
     applied: (Option<Membership>, Option<Membership>),
     /// What the log says beyond the state, oldest first, and whether it only announces.
     logged: VecDeque<(Zxid, bool, Membership)>,
-    /// What another server said. It counts those alone, so they were committed as the next ones.
+    /// What another server said: they are committed, or were as the next ones. Counts while it is newer than all
+    /// that the log says.
     learned: Option<Membership>,
     /// Announced ones of which another server has heard and this one has not. They are not counted; but this
     /// server lets itself be counted by those that do, and votes for them, until its log says more.
@@ -101,7 +102,7 @@ impl Members {
         self.count()
     }
 
-    /// Another server counts these alone.
+    /// Another server says that these are here to stay.
     pub(super) fn learn(&mut self, members: Membership) -> bool {
         let is_news = !self.is_fixed && members.ensemble.version > self.ensembles.present.version;
         if is_news {
@@ -135,27 +136,32 @@ impl Members {
         }
         let mut present = self.applied.0.as_ref().unwrap_or(&self.told);
         let mut next = self.applied.1.as_ref();
+        // The last ones that are here to stay: known to be committed, or announced by who was.
+        let mut sure = present;
         for (_, is_next, members) in &self.logged {
             match *is_next {
                 true if mutated!(M130) => (present, next) = (members, None),
                 true if mutated!(M131) => {}
                 true => next = Some(members),
-                false => (present, next) = (members, None),
+                false => {
+                    sure = if next.is_some() { members } else { sure };
+                    (present, next) = (members, None);
+                }
             }
         }
         let mut peers = self.peers_of([Some(present), next, self.applied.0.as_ref().or(Some(&self.told))]);
         if let Some(learned) = &self.learned
-            && learned.ensemble.version > present.ensemble.version
+            && learned.ensemble.version > next.unwrap_or(present).ensemble.version
         {
             peers.extend(learned.servers.clone());
-            (present, next) = (learned, None);
+            (present, next, sure) = (learned, None, learned);
         }
         let ensembles =
             Ensembles { present: present.ensemble.clone(), next: next.map(|next| next.ensemble.clone()) };
         let is_new = (&ensembles, &peers) != (&self.ensembles, &self.peers);
         let text =
             |members: &Membership| if members.ensemble.version > 0 { members.text() } else { String::new() };
-        self.texts = (text(present), next.map(text).unwrap_or_default());
+        self.texts = (text(sure), next.map(text).unwrap_or_default());
         (self.ensembles, self.peers) = (ensembles, peers);
         is_new
     }

@@ -11,8 +11,8 @@ use crate::ghost::configs::Config;
 
 /// Judges what a server counts by what its log says; `taught` is what others may have told it under that version.
 pub fn counted(counted: &[&Ensemble], log: &[&Ensemble], taught: Option<&Ensemble>) -> Verdict {
-    let told = match (counted, log) {
-        ([one], [present, ..]) => taught == Some(*one) && one.version > present.version,
+    let told = match counted {
+        [one] => taught == Some(*one) && log.iter().all(|known| one.version > known.version),
         _ => false,
     };
     ensure(counted == log || told, || {
@@ -92,6 +92,8 @@ mod tests {
         assert!(counted(&[&new], &[&old], None).is_err());
         assert!(counted(&[&ensemble(7, 4)], &[&old], Some(&new)).is_err());
         assert!(counted(&[&old], &[&new], Some(&old)).is_err(), "an older one");
+        let next = ensemble(9, 6);
+        assert!(counted(&[&new], &[&old, &next], Some(&new)).is_err(), "its log announces a later one");
     }
 
     #[test]

@@ -156,14 +156,14 @@ impl Configs {
         self.present_of(server, self.committed.last().copied().unwrap_or_default())
     }
 
-    /// What a server may hear of from others: ensembles that rule in some log, whose announcement was
-    /// committed.
+    /// What a server may hear of from others: ensembles that are here to stay, because they are committed, or
+    /// their announcement is.
     pub fn teachable(&self) -> impl DoubleEndedIterator<Item = &Config> {
-        let is_announced = |config: &&Config| {
-            let announcement = self.proposed.get(&config.before).is_some_and(|before| before.is_next);
-            !config.is_next && (!announcement || self.is_committed(config.before))
+        let is_sure = |(zxid, config): &(&Zxid, &Config)| {
+            let announced = self.proposed.get(&config.before).is_some_and(|before| before.is_next);
+            !config.is_next && self.is_committed(if announced { config.before } else { **zxid })
         };
-        self.proposed.values().filter(is_announced)
+        self.proposed.iter().filter(is_sure).map(|(_, config)| config)
     }
 
     /// Announcements and what came of them behind `zxid`.
