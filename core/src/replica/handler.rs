@@ -159,6 +159,10 @@ impl Handler {
         let limit =
             server.storage.snapshot_bytes().saturating_mul(u64::from(server.config.disk_sync_percent)) / 100;
         let Choice { row, method } = choose(&server.storage, end, promise.last, &self.ends, limit > 0);
+        if let Method::Diff(common) | Method::Trunc(common) = method {
+            // One that had a vote keeps what is in flight, and is sent the rest as those are that have one.
+            self.observer &= common.zxid <= end.zxid;
+        }
         match method {
             Method::Diff(base) => {
                 self.send(server, Message::Diff { epoch, base, end: end.zxid });
