@@ -306,3 +306,39 @@ fn what_clients_write_meanwhile_waits_and_is_not_lost() {
     assert!((1..=3).all(|id| world.has(4, &format!("/m{id}"))));
     world.assert_equal();
 }
+
+/// What follows a line break would be another line, or none that anybody can read: then every server would go
+/// back to what its operator wrote.
+#[test]
+fn a_line_break_within_a_host_is_refused() {
+    let mut world = three_and(4..=4, with_reconfig);
+    world.reconfigure(1, &lines([4]), "");
+    for joining in ["server.5=a\nb:1:2:observer;3", "server.5=a\rb:1:2;3", "server.5=a:1:2:observer;b\nc:3"] {
+        let asked = Reconfig { joining: Some(joining.into()), version: -1, ..Reconfig::default() };
+        let answer = world.ask(1, request(3, OpCode::Reconfig, &asked)).expect("an answer");
+        assert_eq!(answer.header.err, ErrorCode::BadArguments.code(), "{joining}");
+    }
+    assert!((1..=4).all(|id| voters(&world, id) == [1, 2, 3, 4]));
+    assert!(world.create(1, 1).unwrap().is_ok());
+}
+
+#[test]
+fn a_leader_ends_what_was_announced_though_it_would_not_have_begun_it() {
+    let mut world = three_and(4..=4, |config| {
+        with_reconfig(config);
+        config.service.standalone_enabled = false;
+    });
+    world.submit(2, request(3, OpCode::Reconfig, &replacement([1])));
+    while (1..=3).any(|id| world.replicas[&ServerId(id)].ensembles().next.is_none()) {
+        world.steps(1);
+    }
+    (1..=4).for_each(|id| world.stop(id));
+    world.settings = with_reconfig;
+    (1..=4).for_each(|id| start(&mut world, id));
+    world.seconds(20);
+    assert!((1..=4).all(|id| voters(&world, id) == [1]));
+    let last = |world: &World| world.replicas[&ServerId(1)].status().logged.zxid;
+    let before = last(&world);
+    world.seconds(60);
+    assert!(last(&world).counter() <= before.counter() + 1, "it asks once; a session ends");
+}
