@@ -138,8 +138,10 @@ fn voters(world: &World, id: u64) -> Vec<u64> {
 fn a_voter_joins_and_is_counted() {
     let mut world = three_and(4..=5, with_reconfig);
     assert_eq!((world.role(4), world.role(5)), (Role::Observing, Role::Observing));
+    assert_eq!(synced(&world), (2, 2), "followers, observers");
     world.reconfigure(1, &lines([4, 5]), "");
     world.seconds(1);
+    assert_eq!(synced(&world), (4, 0));
     assert_eq!((world.role(4), world.role(5)), (Role::Following, Role::Following), "at once");
     assert!((1..=5).all(|id| voters(&world, id) == [1, 2, 3, 4, 5]));
     world.assert_equal();
@@ -171,6 +173,19 @@ fn a_leader_that_is_removed_hands_over_and_goes_on_without_a_vote() {
     assert_eq!(world.leader(), None, "2 and 3 are none");
 }
 
+/// Learners of the leader that are sent everything new, with a vote and without.
+fn synced(world: &World) -> (usize, usize) {
+    let leading = world.replicas.values().find_map(|replica| replica.leading().filter(|l| l.learners > 0));
+    leading.map(|figures| (figures.synced_followers, figures.synced_observers)).expect("a leader")
+}
+
+#[test]
+fn a_removed_follower_is_no_follower_in_the_figures() {
+    let mut world = three_and(4..=4, with_reconfig);
+    world.reconfigure(1, &lines([4]), "1");
+    assert_eq!(synced(&world), (2, 1));
+}
+
 #[test]
 fn voters_become_observers_and_come_back() {
     let mut world = three_and(4..=4, with_reconfig);
@@ -179,6 +194,7 @@ fn voters_become_observers_and_come_back() {
     world.seconds(10);
     let roles = [1, 3].map(|id| world.role(id));
     assert_eq!(roles, [Role::Observing; 2]);
+    assert_eq!(synced(&world), (1, 2), "followers, observers");
     assert!((1..=4).all(|id| voters(&world, id) == [2, 4]));
     assert!(world.create(1, 1).unwrap().is_ok());
     world.reconfigure(3, &lines([1, 3]), "4");
