@@ -138,8 +138,10 @@ fn voters(world: &World, id: u64) -> Vec<u64> {
 fn a_voter_joins_and_is_counted() {
     let mut world = three_and(4..=5, with_reconfig);
     assert_eq!((world.role(4), world.role(5)), (Role::Observing, Role::Observing));
+    assert_eq!(synced(&world), (2, 2), "followers, observers");
     world.reconfigure(1, &lines([4, 5]), "");
     world.seconds(1);
+    assert_eq!(synced(&world), (4, 0));
     assert_eq!((world.role(4), world.role(5)), (Role::Following, Role::Following), "at once");
     assert!((1..=5).all(|id| voters(&world, id) == [1, 2, 3, 4, 5]));
     world.assert_equal();
@@ -171,6 +173,19 @@ fn a_leader_that_is_removed_hands_over_and_goes_on_without_a_vote() {
     assert_eq!(world.leader(), None, "2 and 3 are none");
 }
 
+/// Learners of the leader that are sent everything new, with a vote and without.
+fn synced(world: &World) -> (usize, usize) {
+    let leading = world.replicas.values().find_map(|replica| replica.leading().filter(|l| l.learners > 0));
+    leading.map(|figures| (figures.synced_followers, figures.synced_observers)).expect("a leader")
+}
+
+#[test]
+fn a_removed_follower_is_no_follower_in_the_figures() {
+    let mut world = three_and(4..=4, with_reconfig);
+    world.reconfigure(1, &lines([4]), "1");
+    assert_eq!(synced(&world), (2, 1));
+}
+
 #[test]
 fn voters_become_observers_and_come_back() {
     let mut world = three_and(4..=4, with_reconfig);
@@ -179,6 +194,7 @@ fn voters_become_observers_and_come_back() {
     world.seconds(10);
     let roles = [1, 3].map(|id| world.role(id));
     assert_eq!(roles, [Role::Observing; 2]);
+    assert_eq!(synced(&world), (1, 2), "followers, observers");
     assert!((1..=4).all(|id| voters(&world, id) == [2, 4]));
     assert!(world.create(1, 1).unwrap().is_ok());
     world.reconfigure(3, &lines([1, 3]), "4");
@@ -338,4 +354,40 @@ fn what_clients_write_meanwhile_waits_and_is_not_lost() {
     world.seconds(1);
     assert!((1..=3).all(|id| world.has(4, &format!("/m{id}"))));
     world.assert_equal();
+}
+
+/// What follows a line break would be another line, or none that anybody can read: then every server would go
+/// back to what its operator wrote.
+#[test]
+fn a_line_break_within_a_host_is_refused() {
+    let mut world = three_and(4..=4, with_reconfig);
+    world.reconfigure(1, &lines([4]), "");
+    for joining in ["server.5=a\nb:1:2:observer;3", "server.5=a\rb:1:2;3", "server.5=a:1:2:observer;b\nc:3"] {
+        let asked = Reconfig { joining: Some(joining.into()), version: -1, ..Reconfig::default() };
+        let answer = world.ask(1, request(3, OpCode::Reconfig, &asked)).expect("an answer");
+        assert_eq!(answer.header.err, ErrorCode::BadArguments.code(), "{joining}");
+    }
+    assert!((1..=4).all(|id| voters(&world, id) == [1, 2, 3, 4]));
+    assert!(world.create(1, 1).unwrap().is_ok());
+}
+
+#[test]
+fn a_leader_ends_what_was_announced_though_it_would_not_have_begun_it() {
+    let mut world = three_and(4..=4, |config| {
+        with_reconfig(config);
+        config.service.standalone_enabled = false;
+    });
+    world.submit(2, request(3, OpCode::Reconfig, &replacement([1])));
+    while (1..=3).any(|id| world.replicas[&ServerId(id)].ensembles().next.is_none()) {
+        world.steps(1);
+    }
+    (1..=4).for_each(|id| world.stop(id));
+    world.settings = with_reconfig;
+    (1..=4).for_each(|id| start(&mut world, id));
+    world.seconds(20);
+    assert!((1..=4).all(|id| voters(&world, id) == [1]));
+    let last = |world: &World| world.replicas[&ServerId(1)].status().logged.zxid;
+    let before = last(&world);
+    world.seconds(60);
+    assert!(last(&world).counter() <= before.counter() + 1, "it asks once; a session ends");
 }

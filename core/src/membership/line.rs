@@ -104,6 +104,11 @@ fn parse_client(text: &str) -> Result<HostPort, String> {
     Ok(HostPort { host, port: port(rest)? })
 }
 
+/// In no host, but with a meaning in the texts and files that hold it: behind a line break would be another line.
+fn is_foreign(character: char) -> bool {
+    character.is_control() || character.is_whitespace() || matches!(character, ',' | '=' | '\\')
+}
+
 /// The host, and what follows its colon.
 fn split_host(text: &str) -> Result<(String, &str), String> {
     let parts = match text.strip_prefix('[') {
@@ -111,7 +116,7 @@ fn split_host(text: &str) -> Result<(String, &str), String> {
         None => text.split_once(':'),
     };
     match parts {
-        Some((host, rest)) if !host.is_empty() => Ok((host.to_owned(), rest)),
+        Some((host, rest)) if !host.is_empty() && !host.contains(is_foreign) => Ok((host.to_owned(), rest)),
         _ => Err(format!("`{text}` must begin with a host and a colon, an IPv6 address in brackets")),
     }
 }
@@ -131,6 +136,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::identity::ServerId;
+    use crate::membership::Membership;
 
     fn address(host: &str, quorum_port: u16, election_port: u16) -> Address {
         Address { host: host.into(), quorum_port, election_port }
@@ -169,6 +176,8 @@ mod tests {
         for (value, complaint) in [
             ("zoo1", "must begin with a host"),
             (":2888:3888", "must begin with a host"),
+            ("zoo1\nserver.2:2888:3888", "must begin with a host"),
+            ("zoo1:2888:3888;zoo 1:2181", "must begin with a host"),
             ("zoo1:2888", "must have the form"),
             ("zoo1:2888:3888:leader", "`participant` or `observer`"),
             ("zoo1:2888:x", "`x` must be a port"),
@@ -190,6 +199,17 @@ mod tests {
             if let Ok(line) = parse(&value) {
                 prop_assert!(!line.addresses.is_empty());
                 prop_assert_eq!(parse(&line.to_string()), Ok(line));
+            }
+        }
+
+        #[test]
+        fn a_line_is_one_line_of_a_text(
+            host in r"([a-z0-9.#!]|[,=\\\s]|\pC)+",
+            client in r"([a-z0-9.#!]|[,=\\\s]|\pC)+",
+        ) {
+            if let Ok(line) = parse(&format!("{host}:1:2;{client}:3")) {
+                let membership = Membership::of([(ServerId(1), line)].into(), 7);
+                prop_assert_eq!(Membership::parse(&membership.text()), Ok(membership));
             }
         }
     }

@@ -27,23 +27,27 @@ impl Step<'_> {
             return Err(ErrorCode::BadVersion);
         }
         let is_own = self.request.session == SessionId::default();
+        let announced = self.state.next_members();
         let next = match &request.members {
-            None if is_own => present.clone(),
+            None if is_own => announced.as_ref().unwrap_or(&present).clone(),
             Some(all) => replaced(all)?,
             None => changed(&present, request)?,
         };
-        let fewest = if settings.standalone_enabled { 2 } else { 1 };
-        if next.ensemble.voters().count() < fewest {
-            return Err(ErrorCode::BadArguments);
-        }
-        let announced = self.state.next_members().map(|announced| announced.lines() == next.lines());
-        if announced == Some(false) {
-            return Err(ErrorCode::ReconfigInProgress);
-        }
         let is_joint = !next.ensemble.has_same_voters(&present.ensemble);
-        let is_there = next.ensemble.is_quorum(&self.preparer.in_sync) || mutated!(M134);
-        if is_joint && announced.is_none() && !is_there {
-            return Err(ErrorCode::NewConfigNoQuorum);
+        if let Some(announced) = &announced {
+            if announced.lines() != next.lines() {
+                return Err(ErrorCode::ReconfigInProgress);
+            }
+        } else {
+            // Whoever announced it has asked this, with settings that may have been others.
+            let fewest = if settings.standalone_enabled { 2 } else { 1 };
+            if next.ensemble.voters().count() < fewest {
+                return Err(ErrorCode::BadArguments);
+            }
+            let is_there = next.ensemble.is_quorum(&self.preparer.in_sync) || mutated!(M134);
+            if is_joint && !is_there {
+                return Err(ErrorCode::NewConfigNoQuorum);
+            }
         }
         let before = self.node(CONFIG_PATH)?;
         if !is_own {

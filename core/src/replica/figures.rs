@@ -27,7 +27,7 @@ impl Replica {
     #[must_use]
     pub fn leading(&self) -> Option<Leading> {
         match &self.role {
-            State::Leading(leader) => Some(leader.figures()),
+            State::Leading(leader) => Some(leader.figures(&self.server)),
             _ => None,
         }
     }

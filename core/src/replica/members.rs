@@ -118,13 +118,13 @@ impl Members {
         let newest = known.chain([self.ensembles.present.version]).max().unwrap_or_default();
         let is_news = !self.is_fixed && next.ensemble.version > newest;
         if is_news {
-            self.peers.extend(next.servers.clone());
             self.rumour = Some(next);
+            self.count();
         }
         is_news
     }
 
-    /// The role is over, and with it what was heard before.
+    /// The role is over, and with it what was heard before. Connections may stay.
     pub(super) fn forget_rumour(&mut self) -> bool {
         self.rumour.take().is_some()
     }
@@ -149,12 +149,18 @@ impl Members {
                 }
             }
         }
-        let mut peers = self.peers_of([Some(present), next, self.applied.0.as_ref().or(Some(&self.told))]);
-        if let Some(learned) = &self.learned
-            && learned.ensemble.version > next.unwrap_or(present).ensemble.version
-        {
-            peers.extend(learned.servers.clone());
+        let known = [Some(present), next, self.applied.0.as_ref().or(Some(&self.told))];
+        let newest = next.unwrap_or(present).ensemble.version;
+        let learned = self.learned.as_ref().filter(|learned| learned.ensemble.version > newest);
+        if let Some(learned) = learned {
             (present, next, sure) = (learned, None, learned);
+        }
+        // The first ones know best where somebody is.
+        let mut peers = BTreeMap::new();
+        for members in [learned].into_iter().chain(known).chain([self.rumour.as_ref()]).flatten() {
+            for (id, line) in &members.servers {
+                peers.entry(*id).or_insert_with(|| line.clone());
+            }
         }
         let ensembles =
             Ensembles { present: present.ensemble.clone(), next: next.map(|next| next.ensemble.clone()) };
@@ -165,14 +171,50 @@ impl Members {
         (self.ensembles, self.peers) = (ensembles, peers);
         is_new
     }
+}
 
-    fn peers_of(&self, members: [Option<&Membership>; 3]) -> BTreeMap<ServerId, ServerLine> {
-        let lines = members.into_iter().flatten().flat_map(|members| &members.servers);
-        // The earlier ones know better.
-        let mut peers = BTreeMap::new();
-        for (id, line) in lines {
-            peers.entry(*id).or_insert_with(|| line.clone());
-        }
-        peers
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use core::ops::RangeInclusive;
+
+    use super::*;
+
+    /// These servers, each at a host that begins with this letter.
+    fn membership(version: u64, letter: char, ids: RangeInclusive<u64>) -> Membership {
+        let lines: String = ids.map(|id| format!("server.{id}={letter}{id}:1:2\n")).collect();
+        Membership::parse(&lines).expect("valid").with_version(version)
+    }
+
+    fn three() -> Members {
+        let mut config = Config::new(ServerId(1), Ensemble::plain(3, 0));
+        config.service.reconfig_enabled = true;
+        config.service.ensemble_text = membership(0, 'a', 1..=3).lines();
+        Members::new(&config)
+    }
+
+    fn hosts(members: &Members) -> String {
+        members.peers().values().map(|line| format!("{} ", line.addresses[0].host)).collect()
+    }
+
+    #[test]
+    fn who_is_known_by_hearsay_is_a_peer_whatever_the_log_says() {
+        let mut members = three();
+        assert!(members.hear(membership(9, 'b', 2..=4)));
+        assert_eq!(hosts(&members), "a1 a2 a3 b4 ", "where the others are is known better");
+        assert!(!members.stand(&State::default(), Zxid::ZERO, Zxid::ZERO), "its log is cut");
+        assert_eq!(hosts(&members), "a1 a2 a3 b4 ");
+        assert!(members.hear(membership(10, 'b', 5..=5)));
+        assert_eq!(hosts(&members), "a1 a2 a3 b5 ", "the newest alone");
+        assert!(members.forget_rumour());
+        members.count();
+        assert_eq!(hosts(&members), "a1 a2 a3 ");
+    }
+
+    #[test]
+    fn where_servers_are_is_said_best_by_those_who_count_a_later_reconfig() {
+        let mut members = three();
+        assert!(members.learn(membership(9, 'b', 3..=5)));
+        assert_eq!(hosts(&members), "a1 a2 b3 b4 b5 ");
     }
 }

@@ -199,17 +199,15 @@ impl Leader {
     /// If an earlier leader announced it, or the session that asked has ended, nobody waits for it.
     fn finish_reconfig(&mut self, server: &mut Server) -> Step {
         let Stage::Broadcast(broadcast) = &mut self.stage else { return Ok(()) };
-        let Some(next) = server.state.next_members().filter(|_| broadcast.preparer.has_no_reconfig()) else {
+        if !broadcast.preparer.has_no_reconfig() || server.state.next_members().is_none() {
             return Ok(());
-        };
+        }
         let mut held = broadcast.held.take().unwrap_or_default().into_iter();
         if let Some(request) = held.next() {
             self.propose(server, &request)?;
         }
         if !server.members.is_changing() {
-            let members = Some(next.lines());
-            let body = crate::jute::encode(&Reconfig { version: -1, members, ..Reconfig::default() });
-            self.propose_own(server, SessionId(0), OpCode::Reconfig, Bytes::from(body))?;
+            self.reconfigure(server)?;
         }
         held.try_for_each(|request| self.propose(server, &request))
     }
@@ -236,6 +234,11 @@ impl Leader {
         if !core::mem::take(&mut broadcast.installs_members) {
             return Ok(());
         }
+        self.reconfigure(server)
+    }
+
+    /// Makes the announced members the present ones. If none are, the present ones get a version.
+    fn reconfigure(&mut self, server: &mut Server) -> Step {
         let body = crate::jute::encode(&Reconfig { version: -1, ..Reconfig::default() });
         self.propose_own(server, SessionId(0), OpCode::Reconfig, Bytes::from(body))
     }

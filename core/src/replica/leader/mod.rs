@@ -121,12 +121,14 @@ impl Leader {
         }
     }
 
-    pub(in crate::replica) fn figures(&self) -> Leading {
-        let synced = |observer: bool| {
-            let is_synced = |learner: &&Handler| learner.is_forwarding() && learner.observer == observer;
-            self.learners.values().filter(is_synced).count()
+    pub(in crate::replica) fn figures(&self, server: &Server) -> Leading {
+        let synced = |votes: bool| {
+            let is_synced = |(peer, learner): &(&ServerId, &Handler)| {
+                learner.is_forwarding() && server.ensembles().is_voter(**peer) == votes
+            };
+            self.learners.iter().filter(is_synced).count()
         };
-        let (synced_followers, synced_observers) = (synced(false), synced(true));
+        let (synced_followers, synced_observers) = (synced(true), synced(false));
         Leading {
             learners: self.learners.len(),
             synced_followers,
