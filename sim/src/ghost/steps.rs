@@ -129,7 +129,8 @@ impl Ghost {
     /// The rule that its state breaks.
     pub fn stepped(&mut self, server: ServerId, replica: &Replica) -> Checked {
         self.step(server, &replica.status())?;
-        self.members(server, replica)?;
+        self.counts(server, replica);
+        self.members(server, &replica.status(), &counted(replica))?;
         let facts = self.facts(server);
         facts.life.steps += 1;
         if facts.life.steps.is_multiple_of(WINDOW_EVERY) {
@@ -157,10 +158,8 @@ impl Ghost {
         counts.seen = None;
     }
 
-    /// M1.
-    fn members(&mut self, server: ServerId, replica: &Replica) -> Checked {
-        self.counts(server, replica);
-        let status = replica.status();
+    /// M1, for the ensembles that a server counts.
+    pub(super) fn members(&mut self, server: ServerId, status: &Status, counted: &[&Ensemble]) -> Checked {
         let seen = Some(status.logged);
         let counts = &mut self.facts(server).counts;
         counts.before = counts.quorums.clone();
@@ -175,7 +174,6 @@ impl Ghost {
             return Ok(());
         }
         self.facts(server).counts.seen = seen;
-        let counted = counted(replica);
         let log: Vec<&Ensemble> = self
             .configs
             .counted(&self.history, server, status.logged)
@@ -184,7 +182,7 @@ impl Ghost {
             .collect();
         let is_told = |config: &&Config| config.ensemble.version == counted[0].version;
         let taught = self.configs.teachable().find(is_told).map(|config| &config.ensemble);
-        let verdict = m01_members::counted(&counted, &log, taught);
+        let verdict = m01_members::counted(counted, &log, taught);
         if counted != log {
             self.counters.saw(Mark::EnsemblesTaught);
         }

@@ -7,6 +7,7 @@ use zabrus_core::storage::{DiskCompletion, FileOperation, recover};
 use zabrus_core::{Bytes, Duration, Instant, Replica, ServerId};
 
 use super::World;
+use crate::checks::v07_minority_leader;
 use crate::ghost::counted;
 use crate::schedule::{Event, Index};
 use crate::server::Process;
@@ -171,16 +172,10 @@ impl World {
                     *last = own;
                 }
             }
-            let counted = counted(&process.replica);
-            let is_quorum = |has: &dyn Fn(ServerId) -> bool| counted.iter().all(|one| one.is_quorum_of(has));
-            if !is_quorum(&reached) {
-                // It may hear of a quorum one by one: what counts is who could reach it since when.
-                let heard = |since: Instant| {
-                    let times = &process.reached;
-                    is_quorum(&|member| index(member).is_some_and(|i| times[usize::from(i)] >= since))
-                };
-                let since = process.reached.iter().copied().filter(|since| heard(*since)).max();
-                ghost.cut_off(server.id, own.since(since.unwrap_or(own)))?;
+            let reached: Vec<_> = ids.iter().copied().zip(process.reached.iter().copied()).collect();
+            let heard = v07_minority_leader::last_quorum(&counted(&process.replica), &reached).unwrap_or(own);
+            if heard < own {
+                ghost.cut_off(server.id, own.since(heard))?;
             }
         } else {
             process.reached.clear();
