@@ -144,8 +144,10 @@ impl Members {
             }
         }
         let mut peers = self.peers_of([Some(present), next, self.applied.0.as_ref().or(Some(&self.told))]);
+        // A reconfig that only others had may have been cut: what was announced since then counts all the same.
+        let newest = next.filter(|_| !mutated!(Z08)).unwrap_or(present).ensemble.version;
         if let Some(learned) = &self.learned
-            && learned.ensemble.version > present.ensemble.version
+            && learned.ensemble.version > newest
         {
             peers.extend(learned.servers.clone());
             (present, next) = (learned, None);
@@ -168,5 +170,49 @@ impl Members {
             peers.entry(*id).or_insert_with(|| line.clone());
         }
         peers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::Bytes;
+
+    /// The text of members of whom these vote.
+    fn text(version: u64, voters: &[u64]) -> String {
+        let lines = voters.iter().map(|id| alloc::format!("server.{id}=s{id}:1:2:participant;3\n"));
+        alloc::format!("{}version={version:x}", lines.collect::<String>())
+    }
+
+    fn read(version: u64, voters: &[u64]) -> Membership {
+        Membership::parse(&text(version, voters)).expect("members")
+    }
+
+    fn members(told: &[u64]) -> Members {
+        let told = read(0, told);
+        let mut config = Config::new(ServerId(1), told.ensemble.clone());
+        config.service.reconfig_enabled = true;
+        config.service.ensemble_text = told.text();
+        Members::new(&config)
+    }
+
+    /// The versions that are counted.
+    fn counted(members: &Members) -> (u64, Option<u64>) {
+        let Ensembles { present, next } = members.ensembles();
+        (present.version, next.as_ref().map(|next| next.version))
+    }
+
+    /// Seed 27 of a swarm in which the voters of each world change: server 6 had heard of 1.91, which was cut, and
+    /// led; it committed the announcement 2.31 with the old voters alone.
+    #[test]
+    fn members_of_whom_others_told_do_not_hide_voters_that_are_announced_later() {
+        let mut members = members(&[1, 2, 3]);
+        let announce = Change::NextMembers { data: Bytes::from(text(9, &[3, 4, 5]).as_bytes()) };
+        assert!(members.learn(read(7, &[1, 2, 3])));
+        assert_eq!(counted(&members), (7, None));
+        assert!(members.logged(Zxid(9), &announce));
+        assert_eq!(counted(&members), (0, Some(9)));
+        assert!(members.learn(read(10, &[3, 4, 5])), "the change was finished elsewhere");
+        assert_eq!(counted(&members), (10, None));
     }
 }

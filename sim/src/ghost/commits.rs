@@ -153,10 +153,10 @@ impl Ghost {
         let recoverable = leaders.try_for_each(|(place, (id, facts))| {
             let own = self.configs.quorums(&self.history, *id, facts.durable.last);
             r01_recoverability::check(&own, &self.history, &durable, place)?;
-            let present = self.configs.counted(&self.history, *id, facts.durable.last)[0].ensemble.version;
+            let newest = self.configs.last(&self.history, facts.durable.last).0;
             let newer = self.configs.teachable().rev().take_while(|config| config.ensemble.version >= rules);
             newer
-                .filter(|config| config.ensemble.version > present)
+                .filter(|config| config.ensemble.version > newest)
                 .map(|config| &config.quorums)
                 .try_for_each(|taught| r01_recoverability::check(taught, &self.history, &durable, place))
         });
