@@ -34,7 +34,8 @@ mod tests {
         let (old, mut new) = (Ensemble::plain(3, 0), Ensemble::plain(5, 0));
         new.members.retain(|id, _| id.0 >= 3);
         // Server 3 leads; the others could reach it one after the other.
-        let reached = [(1, 50), (2, 40), (3, 60), (4, 20), (5, 10)].map(|(id, at)| (ServerId(id), Instant(at)));
+        let reached =
+            [(1, 50), (2, 40), (3, 60), (4, 20), (5, 10)].map(|(id, at)| (ServerId(id), Instant(at)));
         assert_eq!(last_quorum(&[&old], &reached), Some(Instant(50)));
         assert_eq!(last_quorum(&[&new], &reached), Some(Instant(20)));
         assert_eq!(last_quorum(&[&old, &new], &reached), Some(Instant(20)), "the new voters are gone");

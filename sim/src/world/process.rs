@@ -4,7 +4,7 @@
 use zabrus_core::event::Role;
 use zabrus_core::io::{Input, Output};
 use zabrus_core::storage::{DiskCompletion, FileOperation, recover};
-use zabrus_core::{Bytes, Duration, Instant, Replica, ServerId};
+use zabrus_core::{Bytes, Duration, Replica, ServerId};
 
 use super::World;
 use crate::checks::v07_minority_leader;
@@ -156,7 +156,8 @@ impl World {
                 Output::Halt { reason } => halted = Some(reason),
             }
         }
-        ghost.stepped(server.id, &process.replica)?;
+        let own = server.clock.read(now).monotonic;
+        ghost.stepped(server.id, own, &process.replica)?;
         if let Some(news) = ghost.take_news() {
             trace.note(now, None, news);
         }
@@ -165,7 +166,6 @@ impl World {
             member == server.id || index(member).is_some_and(|from| !network.is_blocked(from, at))
         };
         if status.role == Role::Leading && status.serving {
-            let own = server.clock.read(now).monotonic;
             process.reached.resize(ids.len(), own);
             for (member, last) in ids.iter().zip(&mut process.reached) {
                 if reached(*member) {

@@ -36,7 +36,12 @@ impl Course {
         (at, verdict)
     }
 
-    fn proposed(&mut self, previous: Position, at: (u32, u32), change: impl FnOnce(Zxid) -> Change) -> Position {
+    fn proposed(
+        &mut self,
+        previous: Position,
+        at: (u32, u32),
+        change: impl FnOnce(Zxid) -> Change,
+    ) -> Position {
         let (position, verdict) = self.propose(previous, at, change);
         assert_eq!(verdict, Ok(()));
         position
@@ -143,9 +148,8 @@ fn an_announcement_needs_both_ensembles_and_what_follows_it_the_new_one() {
     let announcement = course.proposed(before, (1, 2), |zxid| announce(zxid, NEW));
     let behind = course.proposed(announcement, (1, 3), other);
     let both = 0b00_1110;
-    let quorums = |course: &Course, at| {
-        [OLD_BITS, NEW_BITS, both].map(|servers| course.is_deciding(at, servers))
-    };
+    let quorums =
+        |course: &Course, at| [OLD_BITS, NEW_BITS, both].map(|servers| course.is_deciding(at, servers));
     assert_eq!(quorums(&course, before), [true, false, true]);
     assert_eq!(quorums(&course, announcement), [false, false, true]);
     assert_eq!(quorums(&course, behind), [false, true, true], "the announcement itself needs the old one");
@@ -172,9 +176,8 @@ fn nobody_can_hear_of_voters_that_are_only_announced_or_whose_announcement_was_n
 #[test]
 fn who_belongs_to_it_follows_from_what_is_committed_or_may_still_be() {
     let (mut course, announcement) = Course::announced();
-    let wanted = |course: &Course| {
-        (1..=6).filter(|id| course.configs.is_wanted(ServerId(*id))).collect::<Vec<_>>()
-    };
+    let wanted =
+        |course: &Course| (1..=6).filter(|id| course.configs.is_wanted(ServerId(*id))).collect::<Vec<_>>();
     assert_eq!(wanted(&course), [1, 2, 3, 4, 5], "old ones rule, new ones may come to");
     assert!(!course.configs.was_member(ServerId(4)));
     let end = course.proposed(announcement, (1, 2), |zxid| reconfig(zxid, NEW));

@@ -13,8 +13,7 @@ const NEW: &[u64] = &[3, 4, 5];
 /// Server 3 leads voters 1 to 3, and 4 and 5 may join them.
 fn serving_voters() -> Ghost {
     let service = ServiceChoices { reconfig: true, ..ServiceChoices::default() };
-    let settings =
-        Settings { joiners: [4, 5].map(ServerId).into(), service, ..Settings::default() };
+    let settings = Settings { joiners: [4, 5].map(ServerId).into(), service, ..Settings::default() };
     serving_in(&settings)
 }
 
