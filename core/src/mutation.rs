@@ -292,6 +292,10 @@ mod planted {
         Z05 "own"
         /// An answer about a session goes to whatever link its server has now.
         Z06 "own"
+        /// Every acknowledgement of a learner gives it time for all others.
+        Z07 "own"
+        /// Members of whom others told hide voters that are announced later.
+        Z08 "own"
     }
 
     static PLANTED: AtomicUsize = AtomicUsize::new(0);

@@ -319,6 +319,41 @@ fn whoever_was_away_hears_of_the_new_voters_from_them() {
     assert!(world.create(3, 1).unwrap().is_ok(), "3 and 5 are a quorum");
 }
 
+/// Seed 13752: those whom it may ask by what it knows are gone, or have no vote any more.
+#[test]
+fn whoever_was_away_hears_of_the_new_voters_from_members_that_had_no_vote() {
+    for old_ones_stay in [false, true] {
+        let mut world = World::new(3, 2);
+        world.settings = with_reconfig;
+        (1..=5).for_each(|id| world.start(id));
+        world.seconds(10);
+        world.stop(3);
+        world.seconds(10);
+        world.change(1, &replacement([4, 5]));
+        world.seconds(10);
+        if !old_ones_stay {
+            (1..=2).for_each(|id| world.stop(id));
+        }
+        world.start(3);
+        world.seconds(10);
+        assert_eq!(world.role(3), Role::Observing);
+        assert_eq!(voters(&world, 3), [4, 5]);
+    }
+}
+
+/// Neither has a vote where the other has one.
+#[test]
+fn joiners_that_wait_for_the_others_do_not_answer_each_other_for_ever() {
+    let mut world = World::new(3, 0);
+    world.settings = with_reconfig;
+    (4..=5).for_each(|id| start_joiner(&mut world, id));
+    world.seconds(5);
+    let votes =
+        |world: &World| world.inputs.iter().filter(|(_, input)| matches!(input, Input::Frame { .. })).count();
+    world.steps(1_000);
+    assert_eq!(votes(&world), 0, "no time has passed");
+}
+
 #[test]
 fn new_voters_that_are_not_there_are_refused() {
     let mut world = three_and(4..=4, with_reconfig);

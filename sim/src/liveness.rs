@@ -1,6 +1,6 @@
 //! The liveness rules V1 to V11 (invariants.md section 9): some time after the last fault everything
-//! must be well again. V7 is judged while the faults go on
-//! ([`crate::checks::v07_minority_leader`]); V9 (who cannot rejoin says so) is part of V3; V10 (rollover) of V1.
+//! must be well again. V7 and V12 are judged while the faults go on
+//! ([`crate::checks::v07_minority_leader`], [`crate::checks::v12_late_follower`]); V9 (who cannot rejoin says so) is part of V3; V10 (rollover) of V1.
 
 use std::collections::BTreeMap;
 

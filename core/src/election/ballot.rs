@@ -20,6 +20,8 @@ pub(super) struct Ballot {
     pub(super) rumour: Option<Ensemble>,
     /// What the present members and the next ones are, once a reconfig made them.
     pub(super) texts: (String, String),
+    /// Reconfig is on: anybody may know later members.
+    members_may_change: bool,
     /// Who ever was connected.
     pub(super) connected: BTreeSet<ServerId>,
     /// `None` while this server takes no part: before its first look, and between two roles.
@@ -90,6 +92,7 @@ impl Ballot {
             ensembles: config.ensemble.clone().into(),
             rumour: None,
             texts: Default::default(),
+            members_may_change: config.service.reconfig_enabled,
             connected: BTreeSet::new(),
             state: None,
             round: 0,
@@ -158,9 +161,9 @@ impl Ballot {
         self.has_vote(self.id)
     }
 
-    /// Whether `peer` is told of this server's votes: a voter, or a stranger, who may know later members.
+    /// Whether `peer` is told of this server's votes: a voter, or anybody who may know later members.
     pub(super) fn is_asked(&self, peer: ServerId) -> bool {
-        self.has_vote(peer) || !self.ensembles.is_member(peer)
+        self.has_vote(peer) || self.members_may_change
     }
 
     /// Whether `server` may lead somebody's ensemble.
@@ -195,9 +198,8 @@ impl Ballot {
     }
 
     pub(super) fn send_to_voters(&mut self, notification: &Notification) {
-        let strangers = self.connected.iter().copied().filter(|peer| !self.ensembles.is_member(*peer));
-        let rumoured = self.rumour.iter().flat_map(Ensemble::voters);
-        let asked: BTreeSet<ServerId> = self.ensembles.voters().chain(rumoured).chain(strangers).collect();
+        let asked = self.connected.iter().copied().filter(|peer| self.is_asked(*peer));
+        let asked: BTreeSet<ServerId> = self.ensembles.voters().chain(asked).collect();
         let sends = asked.into_iter().filter(|to| *to != self.id);
         self.outputs.extend(sends.map(|to| ElectionOutput::Send(to, notification.clone())));
     }

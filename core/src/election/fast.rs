@@ -91,7 +91,11 @@ impl Fast {
     /// Zab.md section 1.6, "Sender LOOKING", and the answers of section 1.7.
     fn handle_looking(&mut self, now: Instant, ballot: &mut Ballot, from: ServerId, message: Notification) {
         if !ballot.has_vote(from) {
-            return Self::answer(ballot, from);
+            // Who votes, though not here, is told of votes unasked; both would answer each other for ever.
+            if message.vote.is_none() {
+                Self::answer(ballot, from);
+            }
+            return;
         }
         // It no longer claims to follow or lead, and counts only with what it says now.
         self.heard.remove(&from);
@@ -223,8 +227,10 @@ impl Fast {
 
     fn answer(ballot: &mut Ballot, to: ServerId) {
         let notification = ballot.notification(ballot.round, false);
+        let knows_members =
+            [&notification.members, &notification.next_members].iter().any(|text| !text.is_empty());
         // Who has nothing to say would only be ignored.
-        if notification.vote.is_some() {
+        if notification.vote.is_some() || knows_members && !ballot.is_looking() {
             ballot.send(to, notification);
         }
     }

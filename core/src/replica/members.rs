@@ -144,13 +144,14 @@ impl Members {
                 true if mutated!(M131) => {}
                 true => next = Some(members),
                 false => {
-                    sure = if next.is_some() { members } else { sure };
+                    sure = if next.is_some() || mutated!(Z08) { members } else { sure };
                     (present, next) = (members, None);
                 }
             }
         }
         let known = [Some(present), next, self.applied.0.as_ref().or(Some(&self.told))];
-        let newest = next.unwrap_or(present).ensemble.version;
+        // What only others had may have been cut: what was announced since then counts all the same.
+        let newest = next.filter(|_| !mutated!(Z08)).unwrap_or(present).ensemble.version;
         let learned = self.learned.as_ref().filter(|learned| learned.ensemble.version > newest);
         if let Some(learned) = learned {
             (present, next, sure) = (learned, None, learned);
@@ -193,6 +194,12 @@ mod tests {
         Members::new(&config)
     }
 
+    /// The versions that are counted.
+    fn counted(members: &Members) -> (u64, Option<u64>) {
+        let Ensembles { present, next } = members.ensembles();
+        (present.version, next.as_ref().map(|next| next.version))
+    }
+
     fn hosts(members: &Members) -> String {
         members.peers().values().map(|line| format!("{} ", line.addresses[0].host)).collect()
     }
@@ -216,5 +223,33 @@ mod tests {
         let mut members = three();
         assert!(members.learn(membership(9, 'b', 3..=5)));
         assert_eq!(hosts(&members), "a1 a2 b3 b4 b5 ");
+    }
+
+    /// Seed 27 of a swarm in which the voters of each world change: server 6 had heard of 1.91, which was cut, and
+    /// led; it committed the announcement 2.31 with the old voters alone.
+    #[test]
+    fn members_of_whom_others_told_do_not_hide_voters_that_are_announced_later() {
+        let mut members = three();
+        let announced = membership(9, 'a', 3..=5);
+        assert!(members.learn(membership(7, 'a', 1..=3)));
+        assert_eq!(counted(&members), (7, None));
+        assert!(members.logged(Zxid(9), &Change::NextMembers { data: announced.text().into_bytes().into() }));
+        assert_eq!(counted(&members), (0, Some(9)));
+        assert!(members.learn(announced.with_version(10)), "the change was finished elsewhere");
+        assert_eq!(counted(&members), (10, None));
+    }
+
+    #[test]
+    fn what_may_still_be_cut_is_not_told_to_others() {
+        let (mut members, voters) = (three(), |version| membership(version, 'a', 1..=5).text());
+        let reconfig = |text: &str| Change::Reconfig { data: text.as_bytes().into() };
+        let observers = membership(5, 'a', 1..=3).text();
+        assert!(members.logged(Zxid(5), &reconfig(&observers)));
+        assert_eq!(counted(&members), (5, None));
+        assert_eq!(members.texts(), &(String::new(), String::new()));
+        assert!(members.logged(Zxid(6), &Change::NextMembers { data: voters(6).as_bytes().into() }));
+        assert_eq!(members.texts(), &(String::new(), voters(6)));
+        assert!(members.logged(Zxid(7), &reconfig(&voters(7))));
+        assert_eq!(members.texts(), &(voters(7), String::new()), "the announcement is committed");
     }
 }

@@ -58,6 +58,7 @@ pub mod r06_never_shrink_silently;
 pub mod r09_purge_safety;
 pub mod r10_no_ack_after_error;
 pub mod v07_minority_leader;
+pub mod v12_late_follower;
 pub mod w01_events;
 pub mod w07_rearmed;
 pub mod w10_true_stats;
@@ -205,6 +206,7 @@ rules! {
     V7 "invariants.md V7, a leader cut off from a quorum steps down",
     V8 "invariants.md V8, no endless elections",
     V11 "invariants.md V11, nothing is left over; ZOOKEEPER-880, -4712",
+    V12 "zab.md section 8, a follower that acknowledges too late is dropped",
 }
 
 #[cfg(test)]

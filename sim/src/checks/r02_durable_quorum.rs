@@ -36,6 +36,21 @@ mod tests {
     use super::*;
     use crate::ghost::durable::testing::{sound, standing};
     use crate::ghost::history::testing::{at, history};
+    use crate::ghost::quorums::testing::joint;
+
+    #[test]
+    fn an_announcement_that_one_of_two_ensembles_lacks_is_seen() {
+        let history = history(&[(1, 1), (1, 2)], 2);
+        let quorums = joint(3, &[3, 4, 5]);
+        let judge = |holders: &[u64]| {
+            let end = |id| if holders.contains(&id) { at(&history, 1, 2) } else { at(&history, 1, 1) };
+            let durable: Vec<Durable> = (1..=9).map(|id| sound(id, 1, end(id))).collect();
+            check(&quorums, &history, &durable.iter().collect::<Vec<_>>())
+        };
+        assert!(judge(&[2, 3, 4]).is_ok());
+        assert!(judge(&[1, 2, 3]).is_err(), "the new voters lack it");
+        assert!(judge(&[3, 4, 5, 6, 7]).is_err(), "the old voters lack it");
+    }
 
     #[test]
     fn a_committed_transaction_on_a_minority_is_seen() {

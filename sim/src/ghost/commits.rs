@@ -130,9 +130,8 @@ impl Ghost {
         let follows = |facts: &&ServerFacts| {
             facts.status.is_some_and(|status| status.serving && status.leader == Some(leader))
         };
-        // A disk that was empty when it came may have forgotten a promise: it does not count in this epoch.
-        let trusted = |facts: &&ServerFacts| facts.config.empty_is_expected;
-        let serving = servers.values().filter(|_| well_since.is_some()).filter(trusted).filter(follows);
+        let counts = |facts: &&ServerFacts| facts.life.links.get(&leader).is_none_or(|link| !link.forgetful);
+        let serving = servers.values().filter(|_| well_since.is_some()).filter(counts).filter(follows);
         let serving = serving.map(|facts| facts.config.id).collect();
         let mut court = Court { counters, now: *now, server: Some(leader), well_since, serving };
         ledger.committed(&transaction, model, silence, &mut court)?;
@@ -153,10 +152,10 @@ impl Ghost {
         let recoverable = leaders.try_for_each(|(place, (id, facts))| {
             let own = self.configs.quorums(&self.history, *id, facts.durable.last);
             r01_recoverability::check(&own, &self.history, &durable, place)?;
-            let present = self.configs.counted(&self.history, *id, facts.durable.last)[0].ensemble.version;
+            let newest = self.configs.last(&self.history, facts.durable.last).0;
             let newer = self.configs.teachable().rev().take_while(|config| config.ensemble.version >= rules);
             newer
-                .filter(|config| config.ensemble.version > present)
+                .filter(|config| config.ensemble.version > newest)
                 .map(|config| &config.quorums)
                 .try_for_each(|taught| r01_recoverability::check(taught, &self.history, &durable, place))
         });

@@ -209,3 +209,37 @@ fn changed(change: &Change) -> Option<(bool, &[u8])> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use zabrus_core::wire::{Origin, SessionId};
+
+    use super::*;
+    use crate::settings::member_line;
+
+    /// What a transaction says of the members: these vote, and nobody else belongs to them.
+    pub(crate) fn text(version: Zxid, voters: &[u64]) -> zabrus_core::Bytes {
+        let lines: String = voters.iter().map(|id| member_line(*id, false) + "\n").collect();
+        zabrus_core::Bytes::from(format!("{lines}version={:x}", version.0).as_bytes())
+    }
+
+    /// The bytes of a transaction.
+    pub(crate) fn payload(zxid: Zxid, change: Change) -> zabrus_core::Bytes {
+        let origin = Origin { server: ServerId(3), boot: 1, client: 0, number: 0 };
+        let session = SessionId(0);
+        Transaction { origin, session, cxid: 0, zxid, time: 0, change, digest: None }.encode().into()
+    }
+
+    /// These voters are announced.
+    pub(crate) fn announce(zxid: Zxid, voters: &[u64]) -> Change {
+        Change::NextMembers { data: text(zxid, voters) }
+    }
+
+    /// These voters rule.
+    pub(crate) fn reconfig(zxid: Zxid, voters: &[u64]) -> Change {
+        Change::Reconfig { data: text(zxid, voters) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,7 @@ pub mod recipes;
 mod commits;
 pub mod court;
 mod disk;
+mod pace;
 mod sends;
 mod server;
 mod steps;

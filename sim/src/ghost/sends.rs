@@ -134,6 +134,7 @@ impl Ghost {
                 self.promise(*epoch, server, server)
             }
             Message::AckEpoch { epoch, current_epoch, last, standing, .. } => {
+                self.facts(server).link(peer, link).forgetful = *standing == Standing::Blank;
                 let Some(current_epoch) = *current_epoch else {
                     self.counters.saw(Mark::EpochsWithoutPromise);
                     return Ok(());
@@ -176,7 +177,10 @@ impl Ghost {
             Message::Ping { epoch, committed, .. } if self.servers[&server].life.leading.is_some() => {
                 self.leader_committed(server, *epoch, *committed)
             }
-            Message::UpToDate { epoch, committed } => self.leader_committed(server, *epoch, *committed),
+            Message::UpToDate { epoch, committed } => {
+                self.facts(server).life.pace.welcomed(peer, link);
+                self.leader_committed(server, *epoch, *committed)
+            }
             Message::Sync { number, committed, .. } if self.servers[&server].life.leading.is_some() => {
                 let Some(proposed) = self.facts(server).life.syncs.remove(&(peer, *number)) else {
                     return Ok(());

@@ -11,6 +11,7 @@ use zabrus_core::wire::SessionId;
 use zabrus_core::{Duration, Epoch, Instant, Position, ServerId, Zxid};
 
 use super::durable::Durable;
+use super::pace::Pace;
 use super::quorums::Quorums;
 use crate::checks::Rule;
 
@@ -24,6 +25,9 @@ pub(super) struct LinkFacts {
     pub(super) acknowledged: bool,
     /// A snapshot is on its way.
     pub(super) snapshot: bool,
+    /// The learner said that it does not know what it promised: its leader does not count it as long as the
+    /// link lasts, though it serves and remembers everything by now (ZOOKEEPER-2325).
+    pub(super) forgetful: bool,
 }
 
 /// How far a growing log segment was followed.
@@ -123,6 +127,8 @@ pub(super) struct Life {
     pub(super) syncs: BTreeMap<(ServerId, u64), Zxid>,
     /// When it last heard of each session as the leader, and the longest silence before (N5).
     pub(super) heard_sessions: BTreeMap<SessionId, (Instant, Duration)>,
+    /// What followers owe it, as long as it leads.
+    pub(super) pace: Pace,
     pub(super) steps: u64,
 }
 
@@ -163,7 +169,8 @@ impl ServerFacts {
 
     /// The facts of the link to `peer`; a new incarnation starts anew.
     pub(super) fn link(&mut self, peer: ServerId, link: LinkIncarnation) -> &mut LinkFacts {
-        let fresh = LinkFacts { link, sent: Zxid::ZERO, acknowledged: false, snapshot: false };
+        let fresh =
+            LinkFacts { link, sent: Zxid::ZERO, acknowledged: false, snapshot: false, forgetful: false };
         let facts = self.life.links.entry(peer).or_insert(fresh);
         if facts.link != link {
             *facts = fresh;

@@ -7,14 +7,15 @@ use zabrus_core::message::{Frame, Message};
 use zabrus_core::quorum::Ensemble;
 use zabrus_core::replica::Status;
 use zabrus_core::wire::{OpCode, SessionId};
-use zabrus_core::{Duration, Position, Replica, ServerId, Zxid};
+use zabrus_core::{Duration, Instant, Position, Replica, ServerId, Zxid};
 
 use super::configs::Config;
+use super::pace::Pace;
 use super::quorums::Quorums;
 use super::server::{Life, ServerFacts};
 use super::{Checked, Ghost};
 use crate::checks::{
-    Rule, b13_monotone_commit, e01_vote_monotonicity, m01_members, r10_no_ack_after_error,
+    Rule, b13_monotone_commit, e01_vote_monotonicity, m01_members, r10_no_ack_after_error, v12_late_follower,
     y06_process_consistency, y11_window_continuity, y12_stale_input, y14_memory_equals_disk,
 };
 use crate::counters::Mark;
@@ -83,6 +84,9 @@ impl Ghost {
                 if life.foreign || another {
                     life.no_effect = Some(Rule::Y12);
                 } else if is_next {
+                    if let Message::Ack { zxid, .. } = message {
+                        life.pace.acknowledged(*peer, link, zxid);
+                    }
                     if let Message::Sync { number, .. } = message {
                         let end = status.map_or(Zxid::ZERO, |status| status.logged.zxid);
                         life.syncs.entry((*peer, number)).or_insert(end);
@@ -123,13 +127,15 @@ impl Ghost {
         }
     }
 
-    /// A replica has taken an input, and all its outputs were seen.
+    /// A replica has taken an input, and all its outputs were seen; `own` is the time by its own clock.
     ///
     /// # Errors
     /// The rule that its state breaks.
-    pub fn stepped(&mut self, server: ServerId, replica: &Replica) -> Checked {
+    pub fn stepped(&mut self, server: ServerId, own: Instant, replica: &Replica) -> Checked {
         self.step(server, &replica.status())?;
-        self.members(server, replica)?;
+        self.keeps_pace(server, own, &replica.status())?;
+        self.counts(server, replica);
+        self.members(server, &replica.status(), &counted(replica))?;
         let facts = self.facts(server);
         facts.life.steps += 1;
         if facts.life.steps.is_multiple_of(WINDOW_EVERY) {
@@ -138,6 +144,24 @@ impl Ghost {
             let entries = storage.entries_after(base.zxid);
             let verdict = y11_window_continuity::check(&self.history, base, entries, applied);
             self.judge(Rule::Y11, server, verdict)?;
+        }
+        Ok(())
+    }
+
+    /// V12, if this server leads.
+    fn keeps_pace(&mut self, server: ServerId, own: Instant, status: &Status) -> Checked {
+        let ServerFacts { life, config, counts, .. } = self.facts(server);
+        if status.role != Role::Leading || !status.serving {
+            life.pace = Pace::default();
+            return Ok(());
+        }
+        let (open, quorums) = (&life.open, &counts.quorums);
+        // It pings twice per tick.
+        let longest = Duration(config.tick_time.0 / 4 * 3);
+        let follows = |peer, link| open.get(&peer) == Some(&link);
+        life.pace.step(own, longest, status.logged.zxid, follows, |peer| quorums.is_voter(peer));
+        for (follower, acknowledged, due) in life.pace.due(v12_late_follower::limit(config)) {
+            self.judge(Rule::V12, server, v12_late_follower::check(follower, acknowledged, due))?;
         }
         Ok(())
     }
@@ -157,10 +181,8 @@ impl Ghost {
         counts.seen = None;
     }
 
-    /// M1.
-    fn members(&mut self, server: ServerId, replica: &Replica) -> Checked {
-        self.counts(server, replica);
-        let status = replica.status();
+    /// M1, for the ensembles that a server counts.
+    pub(super) fn members(&mut self, server: ServerId, status: &Status, counted: &[&Ensemble]) -> Checked {
         let seen = Some(status.logged);
         let counts = &mut self.facts(server).counts;
         counts.before = counts.quorums.clone();
@@ -175,7 +197,6 @@ impl Ghost {
             return Ok(());
         }
         self.facts(server).counts.seen = seen;
-        let counted = counted(replica);
         let log: Vec<&Ensemble> = self
             .configs
             .counted(&self.history, server, status.logged)
@@ -184,7 +205,7 @@ impl Ghost {
             .collect();
         let is_told = |config: &&Config| config.ensemble.version == counted[0].version;
         let taught = self.configs.teachable().find(is_told).map(|config| &config.ensemble);
-        let verdict = m01_members::counted(&counted, &log, taught);
+        let verdict = m01_members::counted(counted, &log, taught);
         if counted != log {
             self.counters.saw(Mark::EnsemblesTaught);
         }

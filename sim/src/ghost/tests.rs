@@ -15,12 +15,18 @@ use crate::report::Outcome;
 use crate::settings::Settings;
 use crate::{swarm, world};
 
+mod voters;
+
 const LINK: LinkIncarnation = LinkIncarnation { boot: 1, attempt: 1 };
 const EPOCH: Epoch = Epoch(1);
 
 /// Server 3 leads epoch 1 over an empty history, server 2 promised it, and both have it durably.
 fn established() -> Ghost {
-    let mut ghost = Ghost::new(&Settings::default());
+    established_in(&Settings::default())
+}
+
+fn established_in(settings: &Settings) -> Ghost {
+    let mut ghost = Ghost::new(settings);
     for id in [2, 3] {
         let facts = ghost.facts(ServerId(id));
         facts.durable.epochs.accepted_epoch = EPOCH;
@@ -36,7 +42,11 @@ fn established() -> Ghost {
 
 /// The same, and both have accepted NEWLEADER.
 fn serving() -> Ghost {
-    let mut ghost = established();
+    serving_in(&Settings::default())
+}
+
+fn serving_in(settings: &Settings) -> Ghost {
+    let mut ghost = established_in(settings);
     for id in [2, 3] {
         ghost.facts(ServerId(id)).durable.epochs.current_epoch = EPOCH;
     }

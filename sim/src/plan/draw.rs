@@ -1,6 +1,6 @@
 //! From a kind of fault to concrete faults: whom it hits, how long it lasts.
 
-use zabrus_core::{Duration, ServerId};
+use zabrus_core::{Duration, Instant, ServerId};
 
 use super::{Observation, Plan, partition};
 use crate::fault::{DiskFault, Failing, Fault, FaultKind, Shape};
@@ -151,12 +151,31 @@ impl Plan {
         now
     }
 
+    /// A link is slow, or becomes slower and slower.
     fn clog(&mut self, observation: &Observation) -> Option<Vec<Fault>> {
         let (from, to) = self.pair(observation)?;
+        // With a longer syncLimit the faulty time is too short for it.
+        if self.settings.sync_limit <= 3 && self.random.chance(500) {
+            return Some(self.creep(observation.now, from, to));
+        }
         let extra = self.ticks_percent(1, 100 * u64::from(self.settings.sync_limit));
         let lasting = self.ticks_percent(20, 800);
         self.later(observation.now + lasting, vec![Fault::Clog { from, to, extra: Duration::ZERO }]);
         Some(vec![Fault::Clog { from, to, extra }])
+    }
+
+    /// Within some ticks a link becomes slower than a follower may be (V12), and never so much at once that anybody
+    /// seems to be silent: whoever waits for a sign of life gets one in time.
+    fn creep(&mut self, begin: Instant, from: ServerId, to: ServerId) -> Vec<Fault> {
+        let step = Duration(self.settings.tick_time.0 / 2);
+        let steps = 2 * u64::from(self.settings.sync_limit) + 5;
+        let clog = |extra| vec![Fault::Clog { from, to, extra }];
+        for count in 2..=steps {
+            self.later(begin + step.times(count), clog(self.settings.tick_time.times(count)));
+        }
+        let lasting = self.ticks_percent(100 * steps, 200 * steps);
+        self.later(begin + step.times(steps) + lasting, clog(Duration::ZERO));
+        clog(self.settings.tick_time)
     }
 
     fn disk(&mut self, kind: FaultKind, observation: &Observation) -> Option<Vec<Fault>> {

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use zabrus_core::quorum::Ensemble;
 
 use super::*;
+use crate::checks::v12_late_follower;
 use crate::fault::{Direction, Failing};
 use crate::swarm;
 
@@ -217,6 +218,35 @@ fn a_crash_waits_for_a_server_that_writes() {
         }
     }
     assert!(waited > 50 && hit > waited / 2, "{waited} {hit}");
+}
+
+#[test]
+fn a_link_that_becomes_slower_and_slower_does_so_in_small_steps_and_gets_slower_than_a_follower_may_be() {
+    let faults = vec![FaultRate { kind: FaultKind::Clog, weight: 1 }];
+    let settings = Settings { faults, sync_limit: 2, ..settings(3, 0, true) };
+    let mut toy = Toy::new(&settings, 1);
+    while toy.plan.due() < Instant(600_000_000) {
+        toy.observation.now = toy.plan.due();
+        toy.plan.step(&toy.observation);
+    }
+    let creeping = toy.plan.incidents.iter().filter(|incident| incident.steps.len() > 2);
+    let mut seen = 0;
+    for incident in creeping {
+        let extra = |step: &TimedFault| match step.fault {
+            Fault::Clog { extra, .. } => extra,
+            _ => panic!("{:?}", step.fault),
+        };
+        let (last, slower) = incident.steps.split_last().expect("it has steps");
+        assert_eq!(extra(last), Duration::ZERO);
+        for two in slower.windows(2) {
+            let silence = two[1].at.since(two[0].at) + Duration(extra(&two[1]).0 - extra(&two[0]).0);
+            assert!(silence < settings.tick_time.times(2), "{silence}");
+        }
+        let limit = v12_late_follower::limit(&settings.config(ServerId(1), true));
+        assert!(slower.last().is_some_and(|step| extra(step) > limit));
+        seen += 1;
+    }
+    assert!(seen > 3, "{seen}");
 }
 
 #[test]

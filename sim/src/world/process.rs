@@ -4,9 +4,10 @@
 use zabrus_core::event::Role;
 use zabrus_core::io::{Input, Output};
 use zabrus_core::storage::{DiskCompletion, FileOperation, recover};
-use zabrus_core::{Bytes, Duration, Instant, Replica, ServerId};
+use zabrus_core::{Bytes, Duration, Replica, ServerId};
 
 use super::World;
+use crate::checks::v07_minority_leader;
 use crate::ghost::counted;
 use crate::schedule::{Event, Index};
 use crate::server::Process;
@@ -155,7 +156,8 @@ impl World {
                 Output::Halt { reason } => halted = Some(reason),
             }
         }
-        ghost.stepped(server.id, &process.replica)?;
+        let own = server.clock.read(now).monotonic;
+        ghost.stepped(server.id, own, &process.replica)?;
         if let Some(news) = ghost.take_news() {
             trace.note(now, None, news);
         }
@@ -164,23 +166,16 @@ impl World {
             member == server.id || index(member).is_some_and(|from| !network.is_blocked(from, at))
         };
         if status.role == Role::Leading && status.serving {
-            let own = server.clock.read(now).monotonic;
             process.reached.resize(ids.len(), own);
             for (member, last) in ids.iter().zip(&mut process.reached) {
                 if reached(*member) {
                     *last = own;
                 }
             }
-            let counted = counted(&process.replica);
-            let is_quorum = |has: &dyn Fn(ServerId) -> bool| counted.iter().all(|one| one.is_quorum_of(has));
-            if !is_quorum(&reached) {
-                // It may hear of a quorum one by one: what counts is who could reach it since when.
-                let heard = |since: Instant| {
-                    let times = &process.reached;
-                    is_quorum(&|member| index(member).is_some_and(|i| times[usize::from(i)] >= since))
-                };
-                let since = process.reached.iter().copied().filter(|since| heard(*since)).max();
-                ghost.cut_off(server.id, own.since(since.unwrap_or(own)))?;
+            let reached: Vec<_> = ids.iter().copied().zip(process.reached.iter().copied()).collect();
+            let heard = v07_minority_leader::last_quorum(&counted(&process.replica), &reached).unwrap_or(own);
+            if heard < own {
+                ghost.cut_off(server.id, own.since(heard))?;
             }
         } else {
             process.reached.clear();

@@ -339,7 +339,7 @@ impl Leader {
                     return Ok(false);
                 }
                 handler.acknowledged = handler.acknowledged.max(zxid);
-                if handler.acknowledged >= handler.acknowledgement_awaited {
+                if handler.acknowledged >= handler.acknowledgement_awaited || mutated!(Z07) {
                     handler.acknowledgement_due = Instant::NEVER;
                 }
                 self.advance(server);

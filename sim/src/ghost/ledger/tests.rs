@@ -11,6 +11,8 @@ use crate::counters::Counters;
 use crate::ghost::court::Court;
 use crate::ghost::model::{Model, Request, open_acl};
 
+mod reconfig;
+
 const SERVER: ServerId = ServerId(1);
 const ME: ClientId = ClientId(7);
 const OTHER: ClientId = ClientId(8);
@@ -38,7 +40,10 @@ fn rule(checked: Result<(), crate::violation::Violation>) -> Told {
 impl Course {
     /// A client that has its session as transaction 1.
     fn new() -> Self {
-        let settings = ServiceSettings::new(Duration::from_millis(2_000));
+        Self::with(ServiceSettings::new(Duration::from_millis(2_000)))
+    }
+
+    fn with(settings: ServiceSettings) -> Self {
         let mut course = Self { ledger: Ledger::default(), model: Model::new(settings), counter: 0 };
         course.open(ME, SessionId(0), [0; 16]);
         assert_eq!(course.commit(ME, 0, OpCode::CreateSession, &jute::encode(&10_000)), Ok(()));
