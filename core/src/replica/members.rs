@@ -165,11 +165,11 @@ impl Members {
         }
         let ensembles =
             Ensembles { present: present.ensemble.clone(), next: next.map(|next| next.ensemble.clone()) };
-        let is_new = (&ensembles, &peers) != (&self.ensembles, &self.peers);
         let text =
             |members: &Membership| if members.ensemble.version > 0 { members.text() } else { String::new() };
-        self.texts = (text(sure), next.map(text).unwrap_or_default());
-        (self.ensembles, self.peers) = (ensembles, peers);
+        let texts = (text(sure), next.map(text).unwrap_or_default());
+        let is_new = (&ensembles, &peers, &texts) != (&self.ensembles, &self.peers, &self.texts);
+        (self.ensembles, self.peers, self.texts) = (ensembles, peers, texts);
         is_new
     }
 }
@@ -247,8 +247,12 @@ mod tests {
         assert!(members.logged(Zxid(5), &reconfig(&observers)));
         assert_eq!(counted(&members), (5, None));
         assert_eq!(members.texts(), &(String::new(), String::new()));
+        let mut state = State::default();
+        state.set_config(observers.as_bytes().into());
+        assert!(members.stand(&state, Zxid(5), Zxid(5)), "it is applied: they are told");
+        assert_eq!(members.texts(), &(observers.clone(), String::new()));
         assert!(members.logged(Zxid(6), &Change::NextMembers { data: voters(6).as_bytes().into() }));
-        assert_eq!(members.texts(), &(String::new(), voters(6)));
+        assert_eq!(members.texts(), &(observers, voters(6)));
         assert!(members.logged(Zxid(7), &reconfig(&voters(7))));
         assert_eq!(members.texts(), &(voters(7), String::new()), "the announcement is committed");
     }

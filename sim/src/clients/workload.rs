@@ -246,7 +246,7 @@ impl Workload<'_> {
         match self.random.below(20) {
             0..7 => asked.leaving = Some(id.to_string()),
             7..16 => asked.joining = Some(member_line(id, true)),
-            16 => asked.leaving = text("1"),
+            16 => asked.leaving = text("1,2,3,4,5,6,7"),
             17 => asked.joining = text("some thing"),
             18 => asked.leaving = text("abc"),
             _ => {
