@@ -135,6 +135,7 @@ fn voters_come_and_go_under_load_until_no_server_is_of_the_first_ones() {
         server.kill();
     }
     load.wait_for_writes(100, "of three others");
+    cluster.wait_until_all_serve();
     println!("{}", load.finish(&cluster));
     for server in &mut cluster.servers {
         server.kill();
