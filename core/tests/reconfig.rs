@@ -364,6 +364,23 @@ fn new_voters_that_are_not_there_are_refused() {
     assert!(world.create(1, 1).unwrap().is_ok(), "three of four are there");
 }
 
+/// Nobody knows what it promised before it was synchronized (ZOOKEEPER-2325).
+#[test]
+fn a_joiner_with_an_unexpectedly_empty_disk_counts_when_it_comes_again() {
+    let mut world = three_and(4..=4, |config| {
+        with_reconfig(config);
+        config.empty_is_expected = config.id.0 < 4;
+    });
+    let change = request(3, OpCode::Reconfig, &replacement([3, 4]));
+    let answer = world.ask(1, change).expect("an answer");
+    assert_eq!(answer.header.err, ErrorCode::NewConfigNoQuorum.code());
+    world.stop(4);
+    start(&mut world, 4);
+    world.seconds(10);
+    world.change(1, &replacement([3, 4]));
+    assert!(world.create(4, 1).unwrap().is_ok());
+}
+
 #[test]
 fn groups_and_weights_change_as_a_whole() {
     let mut world = three_and(4..=4, with_reconfig);

@@ -342,7 +342,13 @@ impl Node {
             servers.get(&own).map(|line| (line.addresses.clone(), line.client.clone()))
         };
         let place = places(&members.servers);
-        if place.is_none() {
+        // Its file names the others and itself, and starts it as long as it waits to become a member.
+        let waits = place.is_none() && (old.core.ensemble.version == 0 || !old.servers.contains_key(&own));
+        if waits {
+            tracing::info!(
+                "this server, {own}, is no member yet: it has no vote until a reconfig makes it one"
+            );
+        } else if place.is_none() {
             tracing::warn!(
                 "this server, {own}, is no member any more: it has no vote until it is one again, or is stopped"
             );
@@ -350,7 +356,7 @@ impl Node {
             tracing::warn!("this server, {own}, listens at its new addresses when it is started again");
         }
         let clients = place.is_some_and(|(_, client)| client.is_some());
-        if let Err(error) = dynamic::save(&old.file, &members, clients) {
+        if !waits && let Err(error) = dynamic::save(&old.file, &members, clients) {
             tracing::warn!(file = %old.file.display(), %error, "the members are not written down beside it");
         }
         let mut settings = Settings::clone(old);

@@ -50,6 +50,10 @@ fn an_observer_joins_is_restarted_leaves_and_the_files_say_so() {
     cluster.wait_until_all_serve();
     cluster.servers[3].start();
     wait_for("it observes as a stranger", || (cluster.servers[3].mode()? == "observer").then_some(()));
+    wait_for("it knows who belongs", || cluster.servers[3].log().contains("no member").then_some(()));
+    cluster.servers[3].kill();
+    cluster.servers[3].start();
+    wait_for("and again", || (cluster.servers[3].mode()? == "observer").then_some(()));
     let members = reconfig(&cluster, &join(&fourth)).expect("it joins");
     assert!(members.contains(&format!("{fourth}\n")), "{members}");
     wait_for("it observes", || (cluster.servers[3].mode()? == "observer").then_some(()));
@@ -133,6 +137,7 @@ fn voters_come_and_go_under_load_until_no_server_is_of_the_first_ones() {
         server.kill();
     }
     load.wait_for_writes(100, "of three others");
+    cluster.wait_until_all_serve();
     println!("{}", load.finish(&cluster));
     for server in &mut cluster.servers {
         server.kill();
