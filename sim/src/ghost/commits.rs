@@ -130,6 +130,9 @@ impl Ghost {
         let follows = |facts: &&ServerFacts| {
             facts.status.is_some_and(|status| status.serving && status.leader == Some(leader))
         };
+        // A server that was wiped says on its link that it may have forgotten a promise. It serves when a quorum without
+        // it has confirmed the leader, but the leader does not count it until it comes again (ZOOKEEPER-2325): an
+        // announcement that needs it would wait as long, so that is refused (-13) instead.
         let counts = |facts: &&ServerFacts| facts.life.links.get(&leader).is_none_or(|link| !link.forgetful);
         let serving = servers.values().filter(|_| well_since.is_some()).filter(counts).filter(follows);
         let serving = serving.map(|facts| facts.config.id).collect();

@@ -25,8 +25,7 @@ pub(super) struct LinkFacts {
     pub(super) acknowledged: bool,
     /// A snapshot is on its way.
     pub(super) snapshot: bool,
-    /// The learner said that it does not know what it promised: its leader does not count it as long as the
-    /// link lasts, though it serves and remembers everything by now (ZOOKEEPER-2325).
+    /// The learner said that it does not know what it promised.
     pub(super) forgetful: bool,
 }
 

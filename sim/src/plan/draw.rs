@@ -171,7 +171,7 @@ impl Plan {
         let steps = 2 * u64::from(self.settings.sync_limit) + 5;
         let clog = |extra| vec![Fault::Clog { from, to, extra }];
         for count in 2..=steps {
-            self.later(begin + step.times(count), clog(self.settings.tick_time.times(count)));
+            self.later(begin + step.times(count - 1), clog(self.settings.tick_time.times(count)));
         }
         let lasting = self.ticks_percent(100 * steps, 200 * steps);
         self.later(begin + step.times(steps) + lasting, clog(Duration::ZERO));
