@@ -176,6 +176,11 @@ impl Ballot {
         self.ensembles.iter().chain(&self.rumour).any(|ensemble| ensemble.is_voter(server))
     }
 
+    /// All that have a vote in somebody's ensemble: whose votes are worth waiting for.
+    pub(super) fn voters(&self) -> impl Iterator<Item = ServerId> {
+        self.ensembles.voters().chain(self.rumour.iter().flat_map(Ensemble::voters))
+    }
+
     pub(super) fn is_looking(&self) -> bool {
         self.state == Some(SenderState::Looking)
     }
@@ -199,7 +204,7 @@ impl Ballot {
 
     pub(super) fn send_to_voters(&mut self, notification: &Notification) {
         let asked = self.connected.iter().copied().filter(|peer| self.is_asked(*peer));
-        let asked: BTreeSet<ServerId> = self.ensembles.voters().chain(asked).collect();
+        let asked: BTreeSet<ServerId> = self.voters().chain(asked).collect();
         let sends = asked.into_iter().filter(|to| *to != self.id);
         self.outputs.extend(sends.map(|to| ElectionOutput::Send(to, notification.clone())));
     }

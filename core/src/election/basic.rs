@@ -72,7 +72,7 @@ impl Basic {
     fn answered(&mut self, now: Instant, ballot: &mut Ballot, from: ServerId, answer: Notification) {
         let vote = answer.vote.filter(|vote| ballot.may_take(vote.leader));
         self.answers.insert(from, (answer.state, vote));
-        if ballot.ensembles.voters().all(|id| self.answers.contains_key(&id)) {
+        if ballot.voters().all(|id| self.answers.contains_key(&id)) {
             self.count(now, ballot);
         }
     }

@@ -179,7 +179,7 @@ impl Fast {
         let supporters = self.supporters(Votes::Round, ballot.round, |heard| ballot.vote == Some(heard.vote));
         if !ballot.ensembles.is_quorum(&supporters) {
             self.decide_at = None;
-        } else if ballot.ensembles.voters().all(|id| supporters.contains(&id)) || mutated!(M53) {
+        } else if ballot.voters().all(|id| supporters.contains(&id)) || mutated!(M53) {
             self.conclude(ballot);
         } else {
             self.decide_at.get_or_insert(now + self.finalize_wait);

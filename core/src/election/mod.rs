@@ -1,7 +1,8 @@
 //! Leader election: a heuristic that quickly finds a server that is worth trying. Discovery
 //! re-checks everything, so safety never depends on what is decided here (invariants.md E11).
 //!
-//! Everything in a notification may be a lie; the worst that it can do is to cost time.
+//! Everything that a notification says of votes may be a lie; the worst that it can do is to cost time. What it
+//! says of the members is trusted, as all that peers say.
 
 mod ballot;
 mod basic;
