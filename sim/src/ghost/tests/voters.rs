@@ -104,6 +104,20 @@ fn an_announcement_that_one_ensemble_loses_is_seen() {
 }
 
 #[test]
+fn a_quorum_of_damaged_disks_is_beyond_all_protocols_and_fewer_are_not() {
+    let (ghost, _) = announced();
+    let judge = |harmed: &[u64]| {
+        let mut ghost = ghost.clone();
+        harmed.iter().for_each(|id| ghost.facts(ServerId(*id)).harmed = true);
+        ghost.is_beyond_protocols()
+    };
+    assert!(!judge(&[]));
+    assert!(!judge(&[1]));
+    assert!(judge(&[1, 2]), "of the old voters");
+    assert!(judge(NEW), "of those that may come");
+}
+
+#[test]
 fn a_server_that_counts_otherwise_than_its_log_says_is_seen_after_its_step() {
     let (ghost, at) = announced();
     let old = ghost.present().ensemble.clone();
