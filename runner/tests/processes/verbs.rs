@@ -76,6 +76,21 @@ fn a_server_whose_log_cannot_be_written_serves_on() {
 }
 
 #[test]
+fn a_log_whose_reader_stalls_holds_nobody_up() {
+    let mut cluster = Cluster::new(1, 0);
+    let server = &mut cluster.servers[0];
+    let pipe = server.home().join("pipe");
+    let pipe = pipe.display();
+    // Nobody reads from it, and it is full.
+    server.start_limited(&format!("mkfifo {pipe} && exec 1<>{pipe} && head -c 65536 /dev/zero"));
+    wait_for("a mode", || server.mode());
+    let mut client = Client::connect(server.port).expect("it serves");
+    client.create("/a", b"x").expect("acknowledged");
+    server.signal(Signal::TERM);
+    assert_eq!(wait_for("it ends", || server.exit_code()), 0);
+}
+
+#[test]
 fn a_verb_whose_output_nobody_reads_ends_quietly() {
     let cluster = Cluster::new(1, 0);
     let (reader, writer) = std::io::pipe().expect("a pipe");
