@@ -292,7 +292,8 @@ fn members_that_were_cut_hide_no_announced_voters() {
     world.steps(100);
     assert_eq!((world.role(2), world.leader()), (Role::Looking, None), "it has heard votes of 3");
     world.stop(3);
-    (start(&mut world, 1), start(&mut world, 4));
+    start(&mut world, 1);
+    start(&mut world, 4);
     world.seconds(20);
     let leader = world.leader().expect("they elect");
     assert_eq!(world.members(leader), [1, 2, 3, 9]);
