@@ -136,7 +136,7 @@ impl Members {
         }
         let mut present = self.applied.0.as_ref().unwrap_or(&self.told);
         let mut next = self.applied.1.as_ref();
-        // The last ones that are here to stay: known to be committed, or announced by who was.
+        // The last ones that are here to stay: known to be committed, or their announcement must be.
         let mut sure = present;
         for (_, is_next, members) in &self.logged {
             match *is_next {
