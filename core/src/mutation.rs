@@ -296,6 +296,14 @@ mod planted {
         Z07 "own"
         /// Members of whom others told hide voters that are announced later.
         Z08 "own"
+        /// What others remember of a server passes for its own vote.
+        Z09 "own"
+        /// A leader that made way for a more recent follower looks again at once.
+        Z10 "own"
+        /// A learner that lost its vote is sent again what it has of the proposals in flight.
+        Z11 "own"
+        /// Nobody waits for the votes of those who vote by hearsay.
+        Z12 "own"
     }
 
     static PLANTED: AtomicUsize = AtomicUsize::new(0);

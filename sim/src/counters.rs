@@ -159,6 +159,7 @@ marks! {
     LivenessJudged false "runs that had to get well after the faults, and were judged",
     LivenessUnexpected false "runs of which only safety was expected",
     LivenessUnclear false "runs whose last disturbance came too late to judge them",
+    EndedEarly false "runs that ended early, with a quorum on damaged disks",
 }
 
 /// The counts of one run, or of many together.

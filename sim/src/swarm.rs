@@ -70,7 +70,7 @@ pub fn draw(seed: u64) -> Settings {
 /// In some worlds servers become voters and cease to be that. A stream of its own leaves all other draws alone.
 fn voters(mut settings: Settings, seed: u64) -> Settings {
     let mut random = Random::stream(seed, "voters");
-    if !random.chance(250) {
+    if !random.chance(500) {
         return settings;
     }
     let last = settings.ensemble.members.keys().next_back().map_or(0, |last| last.0);

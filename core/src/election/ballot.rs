@@ -178,7 +178,8 @@ impl Ballot {
 
     /// All that have a vote in somebody's ensemble: whose votes are worth waiting for.
     pub(super) fn voters(&self) -> impl Iterator<Item = ServerId> {
-        self.ensembles.voters().chain(self.rumour.iter().flat_map(Ensemble::voters))
+        let rumour = self.rumour.iter().filter(|_| !mutated!(Z12));
+        self.ensembles.voters().chain(rumour.flat_map(Ensemble::voters))
     }
 
     pub(super) fn is_looking(&self) -> bool {

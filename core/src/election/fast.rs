@@ -107,21 +107,26 @@ impl Fast {
         }
         // Rule 1: a blank server neither votes nor is voted for (ZOOKEEPER-2325).
         let blank = ballot.is_voter() && !ballot.counted;
-        let Some(vote) = vote.filter(|_| !blank) else {
+        let Some(said) = vote.filter(|_| !blank) else {
             return self.weigh(now, ballot);
         };
+        // What this server is, it knows best: others may remember what it was before it lost a write (E2).
+        // Only their round counts then.
+        let vote = Some(said).filter(|said| said.leader != ballot.id || ballot.own == vote || mutated!(Z09));
         if message.round > ballot.round {
             let mine = if mutated!(M62) { ballot.vote } else { ballot.own };
-            ballot.propose(message.round, better(Some(vote), mine));
+            ballot.propose(message.round, better(vote, mine));
             self.announce(now, ballot);
-        } else if (message.round == ballot.round && ballot.vote.is_some_and(|mine| beats(vote, mine)))
+        } else if let Some(vote) = vote
             // Who proposes nobody of its own is heard by nobody either, and takes what comes.
-            || ballot.vote.is_none()
+            && ballot.vote.is_none_or(|mine| message.round == ballot.round && beats(vote, mine))
         {
             ballot.propose(ballot.round, Some(vote));
             self.announce(now, ballot);
         }
-        self.heard.insert(from, Heard { state: message.state, vote, round: message.round });
+        if let Some(vote) = vote {
+            self.heard.insert(from, Heard { state: message.state, vote, round: message.round });
+        }
         self.weigh(now, ballot);
     }
 

@@ -125,6 +125,21 @@ impl Handler {
         self.link.send(&mut server.outputs, message);
     }
 
+    /// Sends what memory holds after `previous`, up to `last`: an observer is told that it is committed.
+    pub(super) fn send_entries(&mut self, server: &mut Server, epoch: Epoch, mut previous: Zxid, last: Zxid) {
+        let entries = server.storage.entries_after(previous);
+        for entry in entries.take_while(|entry| entry.position.zxid <= last) {
+            let (zxid, payload) = (entry.position.zxid, entry.payload.clone());
+            let message = if self.observer {
+                Message::Inform { epoch, previous, zxid, payload }
+            } else {
+                Message::Proposal { epoch, previous, zxid, payload }
+            };
+            self.link.send(&mut server.outputs, message);
+            previous = zxid;
+        }
+    }
+
     pub(super) fn is_forwarding(&self) -> bool {
         matches!(self.stage, Stage::Forwarding)
     }
@@ -161,7 +176,7 @@ impl Handler {
         let Choice { row, method } = choose(&server.storage, end, promise.last, &self.ends, limit > 0);
         if let Method::Diff(common) | Method::Trunc(common) = method {
             // One that had a vote keeps what is in flight, and is sent the rest as those are that have one.
-            self.observer &= common.zxid <= end.zxid;
+            self.observer &= common.zxid <= end.zxid || mutated!(Z11);
         }
         match method {
             Method::Diff(base) => {

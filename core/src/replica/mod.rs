@@ -417,13 +417,15 @@ impl Replica {
         self.server.pinned = None;
         self.election.leave();
         self.server.members_changed |= self.server.members.forget_rumour();
-        let delay = match role {
+        let delay = match (role, why) {
             // Observers do not come back all at the same moment (zab.md section 7).
-            Role::Observing => {
+            (Role::Observing, _) => {
                 Duration(self.server.random.next_u64() % self.server.config.finalize_wait.0.max(1))
             }
-            // A role that could not even begin is not tried again at once.
-            Role::Looking => self.server.config.tick_time,
+            // A role that could not even begin is not tried again at once, nor is that of a leader with a
+            // more recent follower: if that one does not stand, being in doubt, they would go on for ever.
+            (Role::Looking, _) => self.server.config.tick_time,
+            (_, Departure::FollowerMoreRecent) if !mutated!(Z10) => self.server.config.tick_time,
             _ => Duration::ZERO,
         };
         self.role = State::Settling { started: true, not_before: self.server.time() + delay };

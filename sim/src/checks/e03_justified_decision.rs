@@ -48,7 +48,7 @@ mod tests {
     use zabrus_core::quorum::Ensemble;
 
     use super::*;
-    use crate::checks::testing::vote;
+    use crate::checks::testing;
     use crate::ghost::quorums::testing::joint;
 
     fn decision(round: u64, through_settled: bool) -> Decision {
@@ -56,19 +56,7 @@ mod tests {
     }
 
     fn says(server: u64, state: SenderState, leader: u64) -> (ServerId, Notification) {
-        let vote = Some(vote(1, (1, 1), leader));
-        (
-            ServerId(server),
-            Notification {
-                state,
-                vote,
-                round: 1,
-                config_version: 0,
-                members: String::new(),
-                next_members: String::new(),
-                query: false,
-            },
-        )
+        testing::says(server, state, testing::vote(1, (1, 1), leader))
     }
 
     #[test]

@@ -17,26 +17,11 @@ mod tests {
     use zabrus_core::message::SenderState;
 
     use super::*;
-    use crate::checks::testing::vote;
+    use crate::checks::testing::{says, vote};
 
     #[test]
     fn a_better_candidate_that_was_heard_is_noticed() {
-        let says = |leader| {
-            let vote = Some(vote(1, (1, leader), u64::from(leader)));
-            let state = SenderState::Looking;
-            (
-                ServerId(1),
-                Notification {
-                    state,
-                    vote,
-                    round: 1,
-                    config_version: 0,
-                    members: String::new(),
-                    next_members: String::new(),
-                    query: false,
-                },
-            )
-        };
+        let says = |leader| says(1, SenderState::Looking, vote(1, (1, leader), u64::from(leader)));
         assert!(holds(ServerId(3), &[says(2), says(3)]));
         assert!(!holds(ServerId(2), &[says(2), says(3)]));
     }

@@ -212,7 +212,7 @@ rules! {
 #[cfg(test)]
 pub(crate) mod testing {
     use zabrus_core::event::{Phase, Role};
-    use zabrus_core::message::Vote;
+    use zabrus_core::message::{Notification, SenderState, Vote};
     use zabrus_core::replica::Status;
     use zabrus_core::{Epoch, Position, ServerId, Zxid};
 
@@ -221,6 +221,20 @@ pub(crate) mod testing {
     pub(crate) fn vote(peer_epoch: u32, zxid: (u32, u32), leader: u64) -> Vote {
         let zxid = Zxid::new(Epoch(zxid.0), zxid.1);
         Vote { peer_epoch: Epoch(peer_epoch), zxid, leader: ServerId(leader) }
+    }
+
+    /// What `server` says in round 1.
+    pub(crate) fn says(server: u64, state: SenderState, vote: Vote) -> (ServerId, Notification) {
+        let notification = Notification {
+            state,
+            vote: Some(vote),
+            round: 1,
+            config_version: 0,
+            members: String::new(),
+            next_members: String::new(),
+            query: false,
+        };
+        (ServerId(server), notification)
     }
 
     /// A server that looks for a leader, with everything logged, durable, committed and applied.

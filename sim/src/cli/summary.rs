@@ -103,11 +103,13 @@ pub(super) fn print(
     }
     writeln!(
         console.out,
-        "  liveness   judged in {} of {} runs; {} were to be safe only, {} were disturbed too late",
+        "  liveness   judged in {} of {} runs; {} were to be safe only, {} were disturbed too late,\n             \
+         {} ended early: a quorum had damaged disks",
         count(counters.seen(Mark::LivenessJudged)),
         count(totals.seeds),
         count(counters.seen(Mark::LivenessUnexpected)),
         count(counters.seen(Mark::LivenessUnclear)),
+        count(counters.seen(Mark::EndedEarly)),
     )?;
     let surprises = Mark::ALL.iter().filter(|mark| mark.is_surprise()).count();
     let unseen: Vec<Mark> = counters.never_seen().collect();

@@ -7,6 +7,7 @@ use super::World;
 use crate::assertion;
 use crate::case::Case;
 use crate::checks::Rule;
+use crate::counters::Mark;
 use crate::fault::Fault;
 use crate::liveness::ServerView;
 use crate::plan::{Observation, Plan, ServerObservation};
@@ -91,13 +92,13 @@ impl World {
             let due = plan.due().min(faulty);
             if let Some(at) = fork_at.take_if(|at| *at <= due) {
                 self.run_until(at)?;
-                if self.ghost.is_beyond_protocols() {
+                if self.ends_early() {
                     return Ok(Outcome::Passed);
                 }
                 self.survives_any_election(&mut forking)?;
             }
             self.run_until(due)?;
-            if self.ghost.is_beyond_protocols() {
+            if self.ends_early() {
                 return Ok(Outcome::Passed);
             }
             if due == faulty {
@@ -108,6 +109,12 @@ impl World {
             }
         }
         self.recover(&plan.heal())
+    }
+
+    fn ends_early(&mut self) -> bool {
+        let ends = self.ghost.is_beyond_protocols();
+        self.ghost.counters_mut().saw_times(Mark::EndedEarly, u64::from(ends));
+        ends
     }
 
     /// Ends all faults by `cures`, and sees whether the ensemble gets well.

@@ -222,6 +222,19 @@ fn a_higher_round_is_adopted_with_the_better_of_its_vote_and_the_own_one() {
 }
 
 #[test]
+fn what_others_remember_of_a_server_is_not_its_own_vote() {
+    let mut subject = Subject::new();
+    subject.hear(1, says(Looking, 1, vote(2, 5, 2)));
+    assert_eq!(subject.position(), (1, Some(vote(1, 5, 2))));
+    // Both would answer each other for ever.
+    assert_eq!(subject.sent(), []);
+    subject.hear(3, says(Looking, 7, vote(2, 5, 2)));
+    assert_eq!(subject.told(7, vote(1, 5, 2)), EVERYBODY);
+    subject.wait(250);
+    assert_eq!(subject.decided(), None);
+}
+
+#[test]
 fn a_higher_round_clears_the_votes_of_the_lower_one() {
     let mut subject = Subject::new();
     subject.hear(1, says(Looking, 1, vote(1, 5, 5)));
@@ -340,6 +353,20 @@ fn nobody_waits_when_every_voter_agrees() {
         subject.hear(from, says(Looking, 1, vote(1, 5, 2)));
     }
     assert_eq!(subject.decided(), Some(2));
+}
+
+/// Seed 606: two agreed again and again before a third, who has a vote in an announced ensemble only, could say
+/// that it is the better one.
+#[test]
+fn a_quorum_waits_for_voters_of_whom_only_others_told() {
+    let mut subject = Subject::new();
+    let (present, announced) = (Ensemble::plain(2, 3), Ensemble::plain(3, 2));
+    subject.election.reconfigure(&present.into(), Some(&announced), &Default::default());
+    subject.hear(1, says(Looking, 1, vote(1, 5, 2)));
+    assert_eq!(subject.decided(), None, "server 3 may have more");
+    subject.hear(3, says(Looking, 1, vote(1, 6, 3)));
+    subject.hear(1, says(Looking, 1, vote(1, 6, 3)));
+    assert_eq!(subject.decided(), Some(3));
 }
 
 #[test]
@@ -571,4 +598,6 @@ fn mistakes_of_which_an_ensemble_recovers_are_seen() {
     fails(Mutation::M53, a_quorum_of_equal_votes_decides_after_the_finalize_wait);
     fails(Mutation::M54, a_leader_of_another_round_does_not_confirm_the_votes_of_this_one);
     fails(Mutation::M62, a_higher_round_is_adopted_with_the_better_of_its_vote_and_the_own_one);
+    fails(Mutation::Z09, what_others_remember_of_a_server_is_not_its_own_vote);
+    fails(Mutation::Z12, a_quorum_waits_for_voters_of_whom_only_others_told);
 }

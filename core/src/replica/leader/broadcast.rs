@@ -105,17 +105,9 @@ impl Leader {
                 continue;
             }
             handler.observer = false;
-            let mut previous = server.committed;
-            if !handler.is_forwarding() {
-                continue; // It will be, when it was sent everything.
-            }
-            for entry in server.storage.entries_after(previous) {
-                let (zxid, payload) = (entry.position.zxid, entry.payload.clone());
-                if zxid > last {
-                    break;
-                }
-                handler.link.send(&mut server.outputs, Message::Proposal { epoch, previous, zxid, payload });
-                previous = zxid;
+            // The others will be sent everything first.
+            if handler.is_forwarding() {
+                handler.send_entries(server, epoch, server.committed, last);
             }
         }
     }
@@ -165,18 +157,10 @@ impl Leader {
         server.emit(Event::Committed { upto });
         let epoch = self.epoch;
         for handler in self.learners.values_mut().filter(|learner| learner.is_forwarding()) {
-            if !handler.observer {
+            if handler.observer {
+                handler.send_entries(server, epoch, committed, best);
+            } else {
                 handler.send(server, Message::Commit { epoch, zxid: best });
-                continue;
-            }
-            let mut previous = committed;
-            for entry in server.storage.entries_after(committed) {
-                let (zxid, payload) = (entry.position.zxid, entry.payload.clone());
-                if zxid > best {
-                    break;
-                }
-                handler.link.send(&mut server.outputs, Message::Inform { epoch, previous, zxid, payload });
-                previous = zxid;
             }
         }
     }
