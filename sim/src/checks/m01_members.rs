@@ -22,6 +22,14 @@ pub fn counted(counted: &[&Ensemble], log: &[&Ensemble], taught: Option<&Ensembl
     })
 }
 
+/// Judges the members that a server gives its operator to keep, by what is committed under their version.
+pub fn kept(members: &Ensemble, committed: Option<&Ensemble>) -> Verdict {
+    ensure(committed == Some(members), || {
+        let committed = committed.map_or("nothing".into(), |committed| words(&[committed]));
+        format!("it has members written down, {}, but committed is {committed}", words(&[members]))
+    })
+}
+
 fn words(ensembles: &[&Ensemble]) -> String {
     let one = |ensemble: &&Ensemble| {
         let members: Vec<_> =
@@ -96,6 +104,13 @@ mod tests {
         let between = ensemble(5, 3);
         assert!(counted(&[&between], &[&old, &new], Some(&between)).is_err(), "older than what is announced");
         assert!(counted(&[&ensemble(9, 5)], &[&old, &new], Some(&ensemble(9, 5))).is_ok());
+    }
+
+    #[test]
+    fn members_are_kept_when_they_are_committed() {
+        assert!(kept(&ensemble(7, 5), Some(&ensemble(7, 5))).is_ok());
+        assert!(kept(&ensemble(7, 5), None).is_err());
+        assert!(kept(&ensemble(7, 5), Some(&ensemble(7, 4))).is_err());
     }
 
     #[test]

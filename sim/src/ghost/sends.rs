@@ -68,6 +68,7 @@ impl Ghost {
                 self.message(server, *peer, *link, message)
             }
             Output::ClientFrame { .. } => self.progress(server, &replica.status()),
+            Output::Members(members) => self.kept_members(server, &members.ensemble),
             Output::Disk(operation) => self.asked_of_disk(server, operation),
             Output::Event(event) => {
                 if matches!(event, Event::EpochEstablished { .. }) && self.servers[&server].harmed {

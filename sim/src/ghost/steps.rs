@@ -212,6 +212,14 @@ impl Ghost {
         self.judge(Rule::M1, server, verdict)
     }
 
+    /// M1, for the members that a server gives its operator to keep.
+    pub(super) fn kept_members(&mut self, server: ServerId, members: &Ensemble) -> Checked {
+        let reconfig = Zxid(members.version);
+        let committed = self.configs.get(server, reconfig).filter(|_| self.configs.is_committed(reconfig));
+        let verdict = m01_members::kept(members, committed.map(|config| &config.ensemble));
+        self.judge(Rule::M1, server, verdict)
+    }
+
     /// A transaction was seen for the first time: perhaps a reconfig.
     pub(super) fn reconfigured(&mut self, server: ServerId, previous: Position, at: Position) -> Checked {
         if !self.model.settings().reconfig_enabled {

@@ -13,7 +13,7 @@ use crate::config::{Config, ElectionAlgorithm};
 use crate::event::Event;
 use crate::identity::{Epoch, ServerId, Zxid};
 use crate::message::{Notification, SenderState, Vote};
-use crate::quorum::Ensemble;
+use crate::quorum::{Ensemble, Ensembles};
 use crate::time::{Duration, Instant};
 
 const SECOND: Duration = Duration::from_seconds(1);

@@ -355,6 +355,23 @@ fn nobody_waits_when_every_voter_agrees() {
     assert_eq!(subject.decided(), Some(2));
 }
 
+#[test]
+fn announced_voters_and_those_before_them_need_a_quorum_each() {
+    let mut subject = Subject::new();
+    let mut announced = Ensemble::plain(5, 0);
+    announced.members.retain(|id, _| id.0 > 2);
+    let ensembles = Ensembles { present: Ensemble::plain(3, 2), next: Some(announced) };
+    subject.election.reconfigure(&ensembles, None, &Default::default());
+    for from in [1, 3] {
+        subject.hear(from, says(Looking, 1, vote(1, 5, 5)));
+        subject.wait(250);
+        assert_eq!(subject.decided(), None, "only 3 of 3 to 5");
+    }
+    subject.hear(5, says(Looking, 1, vote(1, 5, 5)));
+    subject.wait(250);
+    assert_eq!(subject.decided(), Some(5));
+}
+
 /// Seed 606: two agreed again and again before a third, who has a vote in an announced ensemble only, could say
 /// that it is the better one.
 #[test]
@@ -598,6 +615,7 @@ fn mistakes_of_which_an_ensemble_recovers_are_seen() {
     fails(Mutation::M53, a_quorum_of_equal_votes_decides_after_the_finalize_wait);
     fails(Mutation::M54, a_leader_of_another_round_does_not_confirm_the_votes_of_this_one);
     fails(Mutation::M62, a_higher_round_is_adopted_with_the_better_of_its_vote_and_the_own_one);
+    fails(Mutation::M132, announced_voters_and_those_before_them_need_a_quorum_each);
     fails(Mutation::Z09, what_others_remember_of_a_server_is_not_its_own_vote);
     fails(Mutation::Z12, a_quorum_waits_for_voters_of_whom_only_others_told);
 }

@@ -152,3 +152,18 @@ fn members_of_a_version_that_never_was_are_seen_and_those_of_some_log_are_news()
     assert_eq!(told(&ghost, end.zxid, later), Ok(()), "its own log says so");
     assert_eq!(told(&ghost, announcement.zxid, later), Err("M1"), "an older one");
 }
+
+#[test]
+fn members_that_are_written_down_before_they_are_committed_are_seen() {
+    let (mut ghost, announcement) = announced();
+    let judge = |ghost: &Ghost, zxid, voters| {
+        let members = model::ensemble(std::str::from_utf8(&text(zxid, voters)).expect("text"));
+        ghost.clone().kept_members(ServerId(3), &members).map_err(|violation| violation.rule)
+    };
+    let end = proposes(&mut ghost, announcement, 2, |zxid| reconfig(zxid, NEW)).expect("it was announced");
+    assert_eq!(judge(&ghost, end.zxid, NEW), Err("M1"));
+    acknowledge(&mut ghost, &[3, 4], end);
+    commit(&mut ghost, end).expect("a quorum of the new ones has it");
+    assert_eq!(judge(&ghost, end.zxid, NEW), Ok(()));
+    assert_eq!(judge(&ghost, end.zxid, &[3, 4]), Err("M1"), "other members");
+}
