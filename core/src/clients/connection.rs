@@ -17,6 +17,8 @@ pub(super) struct Connection {
     /// The client's address, as the scheme `ip` writes it.
     pub(super) address: String,
     pub(super) identities: Vec<Id>,
+    /// How often it tried to authenticate by SASL.
+    pub(super) sasl_tokens: u8,
     pub(super) stage: Stage,
     /// Requests without an answer, in the order of their arrival.
     pub(super) waiting: VecDeque<Waiting>,
@@ -80,6 +82,7 @@ impl Connection {
         Self {
             address,
             identities,
+            sasl_tokens: 0,
             stage: Stage::Fresh,
             waiting: VecDeque::new(),
             backlog: VecDeque::new(),

@@ -31,6 +31,9 @@ use connection::{Connection, Stage, Waiting, What};
 pub use local::LocalSessions;
 use rounds::Rounds;
 
+/// So many SASL tokens of a connection are answered with none; the last one is refused.
+const SASL_TOKENS: u8 = 8;
+
 /// What this server has applied: all that its answers are made of.
 #[derive(Clone, Copy)]
 pub struct Applied<'a> {
@@ -441,14 +444,22 @@ impl Clients {
         }
     }
 
-    /// SASL is not configured: the answer to any token is none (client.md section 5).
+    /// SASL is not configured: the answer to any token is none (client.md section 5). As that ends no exchange,
+    /// kazoo would send tokens without end.
     fn refuse_sasl(&mut self, client: ClientId, xid: i32, body: &[u8], outputs: &mut VecDeque<Output>) {
         let is_null = body.starts_with(&[0xff; 4]);
         if is_null || !is_well_formed(OpCode::Sasl, body) {
             return self.close(client, outputs);
         }
-        let bytes = reply(xid, 0, &None::<()>).into();
-        outputs.push_back(Output::ClientFrame { client, bytes });
+        let Some(connection) = self.connections.get_mut(&client) else { return };
+        connection.sasl_tokens += 1;
+        let gives_up = connection.sasl_tokens == SASL_TOKENS;
+        let bytes =
+            if gives_up { reply_error(xid, 0, ErrorCode::AuthFailed) } else { reply(xid, 0, &None::<()>) };
+        outputs.push_back(Output::ClientFrame { client, bytes: bytes.into() });
+        if gives_up {
+            self.close(client, outputs);
+        }
     }
 
     // What becomes known.

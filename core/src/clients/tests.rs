@@ -636,3 +636,14 @@ fn a_read_only_server_reads_watches_and_pings_and_nothing_else() {
     assert_eq!((server.seen(), server.clients.is_read_only()), (vec![Closed(A)], false));
     assert_eq!(server.clients.local_sessions().count(), 1, "it may come back");
 }
+
+#[test]
+fn a_client_that_goes_on_with_sasl_where_there_is_none_is_refused_at_last() {
+    let mut server = Server::with_a_client();
+    let token = |number| request(number, OpCode::Sasl, &jute::encode(&Bytes::default()));
+    for number in 1..8 {
+        assert_eq!(server.sends(A, &token(number)), [Answer(A, number, 0)]);
+    }
+    let refused = ErrorCode::AuthFailed.code();
+    assert_eq!(server.sends(A, &token(8)), [Answer(A, 8, refused), Closed(A)]);
+}
