@@ -1,7 +1,7 @@
 //! M1, our own beside the rules of invariants.md: what a server counts follows from its log alone (zab.md
 //! section 13, client.md section 16): from the announcement of other voters on both ensembles, from their
 //! reconfig on the new one. Beside that it may have heard of one that is newer than everything that its log says
-//! of members: of an older one it cannot know whether it was cut.
+//! of members: of an older one it cannot know whether it was cut. What it gives its operator to keep is committed.
 
 use zabrus_core::Zxid;
 use zabrus_core::quorum::Ensemble;
